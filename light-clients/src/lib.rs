@@ -1,0 +1,28 @@
+//! Light-client verifiers for the consensus families that Catenary connects.
+//!
+//! Trusted state and untrusted bytes go in, a [`Verdict`] comes out. Nothing here does I/O, reads a clock, logs,
+//! draws randomness or knows of another crate of this project: time, options and trust are arguments, so a verdict
+//! is a pure function that can be replayed, simulated, fuzzed and compiled for a chain's own runtime.
+//!
+//! Only this crate constructs [`Verified`]: whoever holds one holds the outcome of a check that was really made.
+//!
+//! Architecture invariants: no clock, no randomness, no async, no logging, no `std`; no adapter and no chain
+//! library type crosses the public API; no recursion on depth that an attacker chooses.
+#![no_std]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)
+)]
+
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+pub mod trust;
+pub mod verdict;
+
+pub use trust::{Anchor, TrustOptions};
+pub use verdict::{
+    Absence, Class, Family, Hash32, Header, InstanceId, LightClient, Membership, Misbehaviour, Rejection, Root,
+    Status, Timestamp, Verdict, Verified,
+};

@@ -1,0 +1,1 @@
+//! The engine: packet lifecycle, batching, deadlines and turns as pure functions.

@@ -1,0 +1,2 @@
+//! The `catenary` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Benches: each budget as a ratio against a reference measured in the same run.

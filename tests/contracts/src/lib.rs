@@ -1,0 +1,1 @@
+//! The Solidity contracts executed in revm at Berlin.
