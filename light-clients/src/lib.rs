@@ -23,6 +23,6 @@ pub mod verdict;
 
 pub use trust::{Anchor, TrustOptions};
 pub use verdict::{
-    Absence, Class, Family, Hash32, Header, InstanceId, LightClient, Membership, Misbehaviour, Rejection, Root,
+    Absence, Class, Coded, Family, Hash32, Header, InstanceId, LightClient, Membership, Misbehaviour, Rejection, Root,
     Status, Timestamp, Verdict, Verified,
 };

@@ -4,7 +4,9 @@
 //! expired, held for a person, or conflict. Verified facts are values of [`Verified`], which only this crate can
 //! construct, so that code which pays, signs or forwards cannot be handed a claim by mistake.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
@@ -289,6 +291,21 @@ impl fmt::Display for Rejection {
 }
 
 impl core::error::Error for Rejection {}
+
+/// A typed error of this crate: each of its kinds has a stable code and a class.
+pub trait Coded {
+    /// Stable code such as `LC-QBFT-007`, listed in the errors page.
+    fn code(&self) -> &'static str;
+
+    /// What may be done about it.
+    fn class(&self) -> Class;
+}
+
+impl<E: Coded + fmt::Display> From<E> for Rejection {
+    fn from(error: E) -> Self {
+        Self { code: error.code(), class: error.class(), message: error.to_string() }
+    }
+}
 
 /// Two contradictory facts, each valid by itself, that only misbehaving validators can have produced.
 #[derive(Clone, PartialEq, Eq, Debug)]
