@@ -18,9 +18,16 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod crypto;
+pub mod quorum;
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
+#[cfg(any(feature = "qbft", feature = "cometbft"))]
+pub mod proof;
 pub mod trust;
 pub mod verdict;
 
+pub use crypto::Address;
 pub use trust::{Anchor, TrustOptions};
 pub use verdict::{
     Absence, Class, Coded, Family, Hash32, Header, InstanceId, LightClient, Membership, Misbehaviour, Rejection, Root,

@@ -1,0 +1,14 @@
+//! Keys, sealed headers and small tries for tests, fuzz corpora and benches, of this crate and of others
+//! (feature `test-util`). Nothing here is compiled into a node.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::missing_panics_doc,
+    reason = "test helpers fail by panicking, on the caller's own mistakes"
+)]
+
+mod keys;
+
+pub use keys::{keys, Key};
