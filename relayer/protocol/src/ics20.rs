@@ -1,0 +1,145 @@
+//! ICS-20 over IBC v2: packet data in its three encodings, denominations and acknowledgements.
+
+use alloc::{format, string::String, string::ToString, vec::Vec};
+
+use alloy_sol_types::SolValue;
+use catenary_light_clients::Hash32;
+use prost::Message;
+
+use crate::abi::{decode_strict, AbiTransfer};
+use crate::error::Error;
+use crate::limits;
+use crate::packet::Payload;
+use crate::proto;
+
+/// Port of the transfer application on both families.
+pub const PORT: &str = "transfer";
+/// Version of the transfer application.
+pub const VERSION: &str = "ics20-1";
+/// Encoding that the Solidity app speaks; towards EVM always this one.
+pub const ENCODING_ABI: &str = "application/x-solidity-abi";
+/// Protobuf encoding.
+pub const ENCODING_PROTOBUF: &str = "application/x-protobuf";
+/// The acknowledgement of a successful transfer (ICS-20).
+pub const SUCCESS_ACK: &[u8] = br#"{"result":"AQ=="}"#;
+
+/// The packet data of a transfer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transfer {
+    /// Denomination with its trace, such as `transfer/client-0/0x…`.
+    pub denom: String,
+    /// Amount in base units, below 2^256, in decimal.
+    pub amount: String,
+    /// Sender's address on the source.
+    pub sender: String,
+    /// Receiver's address on the destination.
+    pub receiver: String,
+    /// Free text, or JSON with a payment reference.
+    pub memo: String,
+}
+
+impl Transfer {
+    /// Decodes a transfer payload in the encoding that it names.
+    ///
+    /// # Errors
+    /// Not a transfer payload, another encoding, undecodable, not canonical, or a field out of bounds.
+    pub fn from_payload(payload: &Payload) -> Result<Self, Error> {
+        if payload.version != VERSION {
+            return Err(Error::Transfer { field: "version", got: payload.version.clone() });
+        }
+        let transfer = match payload.encoding.as_str() {
+            ENCODING_ABI => Self::abi_decode(&payload.value)?,
+            ENCODING_PROTOBUF => Self::proto_decode(&payload.value)?,
+            other => return Err(Error::Transfer { field: "encoding", got: other.into() }),
+        };
+        transfer.validate()?;
+        Ok(transfer)
+    }
+
+    /// The data as the Solidity app takes it.
+    ///
+    /// # Errors
+    /// [`Error::Transfer`] when the amount is no decimal below 2^256.
+    pub fn abi_encode(&self) -> Result<Vec<u8>, Error> {
+        let amount = self.amount.parse().map_err(|_| self.bad_amount())?;
+        let data = AbiTransfer {
+            denom: self.denom.clone(),
+            sender: self.sender.clone(),
+            receiver: self.receiver.clone(),
+            amount,
+            memo: self.memo.clone(),
+        };
+        Ok(data.abi_encode())
+    }
+
+    fn abi_decode(bytes: &[u8]) -> Result<Self, Error> {
+        let data = decode_strict::<AbiTransfer>("transfer data", bytes)?;
+        Ok(Self {
+            denom: data.denom,
+            amount: data.amount.to_string(),
+            sender: data.sender,
+            receiver: data.receiver,
+            memo: data.memo,
+        })
+    }
+
+    fn proto_decode(bytes: &[u8]) -> Result<Self, Error> {
+        let data: proto::FungibleTokenPacketData = proto::decode_strict("transfer data", bytes)?;
+        let proto::FungibleTokenPacketData { denom, amount, sender, receiver, memo } = data;
+        Ok(Self { denom, amount, sender, receiver, memo })
+    }
+
+    /// The data in protobuf.
+    #[must_use]
+    pub fn proto_encode(&self) -> Vec<u8> {
+        let Self { denom, amount, sender, receiver, memo } = self.clone();
+        proto::FungibleTokenPacketData { denom, amount, sender, receiver, memo }.encode_to_vec()
+    }
+
+    fn bad_amount(&self) -> Error {
+        Error::Transfer { field: "amount", got: self.amount.clone() }
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let bounds = [
+            ("denom", self.denom.len(), 1, limits::DENOM_BYTES_MAX),
+            ("sender", self.sender.len(), 1, limits::RECEIVER_BYTES_MAX),
+            ("receiver", self.receiver.len(), 0, limits::RECEIVER_BYTES_MAX),
+            ("memo", self.memo.len(), 0, limits::MEMO_BYTES_MAX),
+        ];
+        for (field, got, min, max) in bounds {
+            if !(min..=max).contains(&got) {
+                return Err(Error::Length { field, got, min, max });
+            }
+        }
+        let digits = !self.amount.is_empty() && self.amount.len() <= 78 && self.amount.bytes().all(|b| b.is_ascii_digit());
+        if digits && !self.amount.starts_with('0') {
+            Ok(())
+        } else {
+            Err(self.bad_amount())
+        }
+    }
+}
+
+/// The denomination that the receiver of a packet books: home again without its trace, else one hop longer.
+///
+/// A token comes home when its denom starts with `transfer/{source_client}/`, the trace that this chain's
+/// counterparty put before it; else the receiver prefixes its own client.
+#[must_use]
+pub fn received_denom(denom: &str, source_client: &str, destination_client: &str) -> String {
+    let prefix = format!("{PORT}/{source_client}/");
+    match denom.strip_prefix(&prefix) {
+        Some(home) => home.into(),
+        None => format!("{PORT}/{destination_client}/{denom}"),
+    }
+}
+
+/// How ibc-go shows a traced denomination: `ibc/` and the upper-case hex of SHA-256 of the trace (ICS-20).
+#[must_use]
+pub fn ibc_denom(trace: &str) -> String {
+    if !trace.contains('/') {
+        return trace.into();
+    }
+    let hash = Hash32::sha256(&[trace.as_bytes()]);
+    format!("ibc/{}", hex::encode_upper(hash.as_bytes()))
+}

@@ -1,0 +1,26 @@
+//! Bounds of everything that comes from outside, each with its reason. What exceeds one is refused before work.
+
+/// Longest client or port identifier, in bytes (ICS-24: 64 for clients, 128 for ports).
+pub const IDENTIFIER_BYTES_MAX: usize = 128;
+/// Shortest client identifier, in bytes (ibc-go `ClientIdentifierValidator`).
+pub const CLIENT_ID_BYTES_MIN: usize = 8;
+/// Most bytes of all payload values of one packet together (ibc-go `MaximumPayloadsSize`, 256 KiB).
+pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// Payloads in a packet: both ibc-go v11 and the Solidity router take exactly one today.
+pub const PAYLOADS: usize = 1;
+/// Most bytes of one app acknowledgement: an ack is relayed in one transaction, so it must fit in one.
+pub const ACK_BYTES_MAX: usize = 65_536;
+/// Furthest a timeout may lie ahead, in seconds (ibc-go `MaxTimeoutDelta`, 24 h).
+pub const TIMEOUT_AHEAD_SECONDS_MAX: u64 = 86_400;
+/// Most attestors of one on-chain client: with more, one proof would not fit a GoQuorum transaction of 64 KB.
+pub const ATTESTORS_MAX: usize = 64;
+/// Most packets in one attestation request (protocol: 64 packets and 512 KiB a request).
+pub const ATTESTED_PACKETS_MAX: usize = 64;
+/// Most bytes of attested data: 64 packets of 64 bytes, and the ABI head.
+pub const ATTESTED_BYTES_MAX: usize = 8_192;
+/// Longest receiver of a transfer, in bytes (ibc-go `MaximumReceiverLength`).
+pub const RECEIVER_BYTES_MAX: usize = 2_048;
+/// Longest memo of a transfer, in bytes (ibc-go `MaximumMemoLength`).
+pub const MEMO_BYTES_MAX: usize = 32_768;
+/// Longest denomination trace, in bytes: some forty hops, more than any route we would carry.
+pub const DENOM_BYTES_MAX: usize = 2_048;
