@@ -1,0 +1,4 @@
+//! Membership and absence proofs against a typed root, one module a tree.
+
+#[cfg(feature = "cometbft")]
+pub mod ics23;
