@@ -11,7 +11,7 @@ use alloc::{collections::BTreeSet, format, vec::Vec};
 
 use alloy_sol_types::SolValue;
 use catenary_light_clients::crypto::secp256k1;
-use catenary_light_clients::{Absence, Hash32, Header, Verified};
+use catenary_light_clients::{Absence, Hash32, Header, Membership, Verified};
 use sha3::{Digest, Keccak256};
 
 use crate::abi::{decode_strict, hex, AbiPackets, AbiPathCommitment, AbiProof, AbiState};
@@ -100,6 +100,15 @@ impl PathCommitment {
     #[must_use]
     pub fn of_ack(ack: &VerifiedAck) -> Self {
         Self { path: path_key(&ack.packet().ack_path()), commitment: ack.acknowledgement().commitment() }
+    }
+
+    /// Whatever commitment is proven at a path; `None` when the value is not a commitment of 32 bytes, or is zero,
+    /// which would say "absent".
+    #[must_use]
+    pub fn of_membership(membership: &Verified<Membership>) -> Option<Self> {
+        let commitment = Hash32::from_slice(&membership.value)?;
+        let path = Hash32(Keccak256::digest(&membership.path).into());
+        (commitment != Hash32([0; 32])).then_some(Self { path, commitment })
     }
 
     /// The zero of a verified absence.

@@ -1,0 +1,1 @@
+//! The attestation service that members ask, and the collector that asks them.

@@ -1,0 +1,1 @@
+//! Encrypted keys, what each is bound to, and the signer that remembers.

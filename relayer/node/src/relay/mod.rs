@@ -1,0 +1,1 @@
+//! The drivers that carry the engine's effects out.
