@@ -1,1 +1,5 @@
 //! Real nodes on loopback, house rules as tests, and the end-to-end suite.
+//!
+//! - [`localnet`]: builds and runs the real chain nodes that tests talk to.
+
+pub mod localnet;

@@ -1,0 +1,2 @@
+//! `catenary-localnet`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Records live vectors.
