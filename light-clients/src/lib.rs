@@ -20,6 +20,7 @@ extern crate std;
 
 pub mod crypto;
 pub mod quorum;
+pub mod rlp;
 #[cfg(any(test, feature = "test-util"))]
 pub mod testing;
 #[cfg(any(feature = "qbft", feature = "cometbft"))]

@@ -2,3 +2,5 @@
 
 #[cfg(feature = "cometbft")]
 pub mod ics23;
+#[cfg(feature = "qbft")]
+pub mod mpt;

@@ -10,5 +10,9 @@
 )]
 
 mod keys;
+#[cfg(feature = "qbft")]
+mod trie;
 
 pub use keys::{keys, Key};
+#[cfg(feature = "qbft")]
+pub use trie::{compact, EvmState, Trie};
