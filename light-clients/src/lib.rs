@@ -29,7 +29,7 @@ pub mod trust;
 pub mod verdict;
 
 pub use crypto::Address;
-pub use trust::{Anchor, TrustOptions};
+pub use trust::{Anchor, TrustError, TrustOptions};
 pub use verdict::{
     Absence, Class, Coded, Family, Hash32, Header, InstanceId, LightClient, Membership, Misbehaviour, Rejection, Root,
     Status, Timestamp, Verdict, Verified,

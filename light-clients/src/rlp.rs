@@ -476,7 +476,9 @@ mod tests {
             put_uint(&mut out, value);
             assert_eq!(out, input);
         }
-        for (encoding, expect) in [("00", "LC-RLP-010"), ("820001", "LC-RLP-010"), ("89010000000000000000", "LC-RLP-011")] {
+        for (encoding, expect) in
+            [("00", "LC-RLP-010"), ("820001", "LC-RLP-010"), ("89010000000000000000", "LC-RLP-011")]
+        {
             let input = unhex(encoding);
             assert_eq!(code(Item::decode(&input).unwrap().uint()), expect, "{encoding}");
         }

@@ -188,7 +188,9 @@ mod tests {
             cases.push((digest, other, Err(None)));
         }
         let low = HALF_ORDER;
-        for (r, s) in [([0; 32], [0; 32]), ([0; 32], one), (one, [0; 32]), (ORDER, one), ([0xff; 32], one), (ORDER, low)] {
+        for (r, s) in
+            [([0; 32], [0; 32]), ([0; 32], one), (one, [0; 32]), (ORDER, one), ([0xff; 32], one), (ORDER, low)]
+        {
             cases.push(([7; 32], rsv(&r, &s, 0), Err(Some(SignatureError::NoKey))));
         }
         let mut above = HALF_ORDER;

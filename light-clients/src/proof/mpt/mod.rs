@@ -82,7 +82,12 @@ impl<'a> StorageProof<'a> {
     ///
     /// # Errors
     /// As [`verify_account`] and [`verify_slot`].
-    pub fn verify(&self, root: &Root, address: &Address, slot: &[u8; 32]) -> Result<(Account, Option<[u8; 32]>), MptError> {
+    pub fn verify(
+        &self,
+        root: &Root,
+        address: &Address,
+        slot: &[u8; 32],
+    ) -> Result<(Account, Option<[u8; 32]>), MptError> {
         let account = verify_account(root, address, &self.account)?;
         let value = verify_slot(&account.storage_root, slot, &self.storage)?;
         Ok((account, value))

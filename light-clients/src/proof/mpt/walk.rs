@@ -84,9 +84,9 @@ impl<'a> Child<'a> {
             Kind::List => Err(MptError::Reference { got_bytes: item.raw().len() }),
             Kind::Bytes => match item.bytes()? {
                 [] => Ok(Self::Empty),
-                bytes => Hash32::from_slice(bytes)
-                    .map(Self::Hashed)
-                    .ok_or(MptError::Reference { got_bytes: bytes.len() }),
+                bytes => {
+                    Hash32::from_slice(bytes).map(Self::Hashed).ok_or(MptError::Reference { got_bytes: bytes.len() })
+                }
             },
         }
     }
@@ -213,9 +213,11 @@ impl<'a> CompactPath<'a> {
     /// Whether the nibbles of `key` from `depth` on start with this path.
     fn matches(&self, key: &Hash32, depth: usize) -> bool {
         let rest = self.rest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
-        self.first.into_iter().chain(rest).enumerate().all(|(offset, mine)| {
-            nibble(key, depth.saturating_add(offset)) == Some(mine)
-        })
+        self.first
+            .into_iter()
+            .chain(rest)
+            .enumerate()
+            .all(|(offset, mine)| nibble(key, depth.saturating_add(offset)) == Some(mine))
     }
 }
 
