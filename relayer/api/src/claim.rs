@@ -56,9 +56,10 @@ impl PacketEvent {
     #[must_use]
     pub const fn packet(&self) -> &Packet {
         match self {
-            Self::Sent(packet) | Self::Acknowledged(packet) | Self::TimedOut(packet) | Self::WroteAck { packet, .. } => {
-                packet
-            }
+            Self::Sent(packet)
+            | Self::Acknowledged(packet)
+            | Self::TimedOut(packet)
+            | Self::WroteAck { packet, .. } => packet,
         }
     }
 }

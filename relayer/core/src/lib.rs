@@ -2,3 +2,5 @@
 //! keeps of its facts and decisions.
 //!
 //! Architecture invariants: no I/O, clock, randomness, logging or async; no chain family and no adapter is named.
+
+pub mod engine;

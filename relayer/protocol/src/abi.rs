@@ -1,6 +1,11 @@
 //! Solidity ABI shapes of the wire (`protocol`: Solidity surface, attestation light client). The codec is
 //! `alloy-sol-types`; this module keeps its types private and every decode strict.
-#![allow(missing_docs, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "expanded by the sol! macro")]
+#![allow(
+    missing_docs,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "expanded by the sol! macro"
+)]
 
 use alloc::{format, string::ToString, vec::Vec};
 

@@ -112,7 +112,8 @@ impl Transfer {
                 return Err(Error::Length { field, got, min, max });
             }
         }
-        let digits = !self.amount.is_empty() && self.amount.len() <= 78 && self.amount.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            !self.amount.is_empty() && self.amount.len() <= 78 && self.amount.bytes().all(|b| b.is_ascii_digit());
         if digits && !self.amount.starts_with('0') {
             Ok(())
         } else {

@@ -1,0 +1,66 @@
+//! The sequences that have ended: a watermark and what lies above it.
+
+use std::collections::BTreeSet;
+
+use super::limits;
+
+/// A set of sequences that is nearly contiguous: all up to a watermark, and single ones above it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SequenceSet {
+    watermark: u64,
+    above: BTreeSet<u64>,
+}
+
+impl SequenceSet {
+    /// Whether the sequence has ended.
+    #[must_use]
+    pub fn contains(&self, sequence: u64) -> bool {
+        sequence <= self.watermark || self.above.contains(&sequence)
+    }
+
+    /// Adds a sequence; the watermark moves over what is contiguous. When the gaps exceed their bound, the lowest
+    /// gap is given up: what lies below counts as ended, and the sweep finds it again if it is not.
+    pub fn insert(&mut self, sequence: u64) {
+        if self.contains(sequence) {
+            return;
+        }
+        self.above.insert(sequence);
+        if self.above.len() > limits::CLOSED_GAPS_MAX {
+            if let Some(lowest) = self.above.pop_first() {
+                self.watermark = lowest;
+            }
+        }
+        while self.above.first() == Some(&self.watermark.saturating_add(1)) {
+            self.above.pop_first();
+            self.watermark = self.watermark.saturating_add(1);
+        }
+    }
+
+    /// How many gaps are kept.
+    #[must_use]
+    pub fn gaps(&self) -> usize {
+        self.above.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watermark_moves_over_what_is_contiguous() {
+        let check = |inserted: &[u64], ended: &[u64], open: &[u64], gaps: usize| {
+            let mut set = SequenceSet::default();
+            inserted.iter().for_each(|sequence| set.insert(*sequence));
+            assert!(ended.iter().all(|sequence| set.contains(*sequence)), "{set:?}");
+            assert!(open.iter().all(|sequence| !set.contains(*sequence)), "{set:?}");
+            assert_eq!(set.gaps(), gaps, "{set:?}");
+        };
+        check(&[], &[], &[1, 2, u64::MAX], 0);
+        check(&[1, 2, 3], &[1, 2, 3], &[4], 0);
+        check(&[3, 1, 2], &[1, 2, 3], &[4], 0);
+        check(&[2, 4], &[2, 4], &[1, 3, 5], 2);
+        check(&[2, 4, 1], &[1, 2, 4], &[3, 5], 1);
+        check(&[u64::MAX], &[u64::MAX], &[1], 1);
+    }
+}

@@ -1,0 +1,16 @@
+//! Bounds of the engine, each with its reason.
+
+/// Most open packets of one path: 100,000 at 2 KiB each is 200 MiB, what a node may spend on one path.
+pub const OPEN_PACKETS_MAX: usize = 100_000;
+/// Most gaps above the watermark of ended sequences; packets end nearly in order, so this is far above need.
+pub const CLOSED_GAPS_MAX: usize = 200_000;
+/// Most messages of one job: a GoQuorum transaction of 64 KB carries about forty.
+pub const JOB_ITEMS_MAX: usize = 64;
+/// Refusals (permanent or misbehaviour) of one packet before it is parked for a person.
+pub const REFUSALS_MAX: u32 = 12;
+/// Longest back-off after a refusal, in blocks of the side that the job goes to.
+pub const BACKOFF_BLOCKS_MAX: u64 = 64;
+/// Longest back-off after a transient failure, in blocks: short, so that flow resumes when a peer returns.
+pub const TRANSIENT_BACKOFF_BLOCKS_MAX: u64 = 8;
+/// Blocks to wait for the claim of what was delivered, before looking again.
+pub const CLAIM_WAIT_BLOCKS: u64 = 10;

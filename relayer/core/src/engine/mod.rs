@@ -1,0 +1,134 @@
+//! The packet engine of one path: a pure function from events to effects.
+//!
+//! One engine serves one path, that is two sides `A` and `B`; packets flow both ways on it. It holds what it was
+//! told, decides what has to be done, and never does anything itself: [`Engine::step`] takes one [`Event`] and
+//! returns [`Effect`]s, [`Engine::due`] returns the jobs whose turn has come. Time is the time and height of
+//! verified heads, which come in as events; the engine reads no clock.
+//!
+//! # Transition table
+//!
+//! | state \ event | `Sent` claim | `WroteAck` claim | `Acknowledged` / `TimedOut` claim | job result |
+//! | --- | --- | --- | --- | --- |
+//! | (unknown) | → Sent | → Received | ignored: ended before we looked | ignored |
+//! | Sent | duplicate | → Received | → Closing | delivered: await the claim; expired: stays, then times out; refused: back off or park |
+//! | Received | duplicate | duplicate | → Closing | delivered or already done: → Closing; refused: back off or park |
+//! | Closing | duplicate | keeps the ack | duplicate | closed: → ended; still open: → Received or Sent |
+//! | Parked | duplicate | → Received, still parked | → Closing | ignored |
+//! | ended | duplicate | duplicate | duplicate | ignored |
+//!
+//! Every claim is only a reason to look: a job proves what it acts on, at a height that every member can verify.
+//! A packet ends only on a proof that its commitment is gone from the source.
+//!
+//! # What an attacker can grow
+//!
+//! A lying endpoint can invent packets: at most [`limits::OPEN_PACKETS_MAX`] are held, further claims are refused
+//! with back-pressure (the scan stops), and an invented packet costs one failed proof a back-off.
+//! The set of ended sequences is a watermark and the gaps above it, bounded by [`limits::CLOSED_GAPS_MAX`].
+
+mod closed;
+pub mod limits;
+mod plan;
+mod step;
+mod turns;
+mod types;
+
+pub use closed::SequenceSet;
+pub use turns::rank;
+pub use types::{
+    Effect, Entry, Event, HeadView, ItemOutcome, Job, JobId, JobKind, Key, Options, Outcome, ParkReason, Side, State,
+};
+
+use std::collections::BTreeMap;
+
+/// The engine of one path.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) options: Options,
+    pub(crate) packets: BTreeMap<Key, Entry>,
+    pub(crate) closed: [SequenceSet; 2],
+    pub(crate) heads: [Option<HeadView>; 2],
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) next_job: u64,
+    /// Impossible transitions seen; not zero means a bug, and is alerted on.
+    pub(crate) impossible: u64,
+}
+
+impl Engine {
+    /// An engine without packets.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            packets: BTreeMap::new(),
+            closed: [SequenceSet::default(), SequenceSet::default()],
+            heads: [None, None],
+            jobs: BTreeMap::new(),
+            next_job: 1,
+            impossible: 0,
+        }
+    }
+
+    /// Open packets, by key.
+    pub fn packets(&self) -> impl Iterator<Item = (&Key, &Entry)> {
+        self.packets.iter()
+    }
+
+    /// One open packet.
+    #[must_use]
+    pub fn packet(&self, key: &Key) -> Option<&Entry> {
+        self.packets.get(key)
+    }
+
+    /// Jobs in flight.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// Impossible transitions seen since the start.
+    #[must_use]
+    pub const fn impossible(&self) -> u64 {
+        self.impossible
+    }
+
+    /// Whether the engine takes no more packets: the scan waits until some have ended.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.packets.len() >= limits::OPEN_PACKETS_MAX
+    }
+
+    /// Puts back a packet that the store kept. Used at start, before any event.
+    pub fn restore(&mut self, key: Key, entry: Entry) {
+        self.packets.insert(key, entry);
+    }
+
+    /// Marks a packet as ended. Used at start, before any event.
+    pub fn restore_closed(&mut self, key: Key) {
+        self.closed_mut(key.source).insert(key.sequence);
+    }
+
+    pub(crate) fn closed_mut(&mut self, side: Side) -> &mut SequenceSet {
+        let [a, b] = &mut self.closed;
+        match side {
+            Side::A => a,
+            Side::B => b,
+        }
+    }
+
+    pub(crate) fn is_closed(&self, key: &Key) -> bool {
+        let [a, b] = &self.closed;
+        match key.source {
+            Side::A => a.contains(key.sequence),
+            Side::B => b.contains(key.sequence),
+        }
+    }
+
+    /// The newest verified head of a side.
+    #[must_use]
+    pub const fn head(&self, side: Side) -> Option<HeadView> {
+        let [a, b] = &self.heads;
+        match side {
+            Side::A => *a,
+            Side::B => *b,
+        }
+    }
+}
