@@ -1,6 +1,7 @@
 //! The signer: signs digests and remembers what it signed.
 
 use catenary_light_clients::{Hash32, InstanceId};
+use catenary_protocol::attestation::Statement;
 
 use crate::error::Result;
 
@@ -15,10 +16,15 @@ pub struct PublicKey(pub [u8; 33]);
 /// What a signature is for. A signer refuses a purpose that the key is not bound to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// A state or packet attestation about the chain that this light client follows.
+    /// A state or packet attestation about the chain that this light client follows. The signer decodes the
+    /// attested bytes and computes the digest again: it signs nothing that it cannot read.
     Attestation {
         /// Light client that verified it.
         instance: InstanceId,
+        /// What the bytes state.
+        statement: Statement,
+        /// The attested bytes.
+        data: Vec<u8>,
     },
     /// A transaction on the named chain, with its nonce.
     Transaction {
