@@ -3,4 +3,13 @@
 //!
 //! Architecture invariants: no I/O, clock, randomness, logging or async; no chain family and no adapter is named.
 
+pub mod encoding;
 pub mod engine;
+pub mod fold;
+pub mod packet_key;
+pub mod record;
+pub mod store;
+
+pub use packet_key::PacketKey;
+pub use record::{Record, Stage};
+pub use store::{Store, StoreError, StoreOp, Tree};

@@ -1,0 +1,460 @@
+//! The journal's records: facts that were seen and decisions that were taken, as one versioned JSON object each.
+//!
+//! Encodings are stable: golden bytes pin them, unknown fields and versions are refused, and what does not encode
+//! again to the same bytes is refused, so the journal's hash chain covers the meaning and not one of its spellings.
+//! No record holds a secret.
+
+use std::collections::BTreeMap;
+
+use catenary_light_clients::Hash32;
+use serde::{Deserialize, Serialize};
+use thiserror::Error as ThisError;
+
+use crate::encoding::{bytes_hex, hash_hex, optional_bytes_hex};
+use crate::packet_key::PacketKey;
+
+/// Version of the encoding of this module.
+pub const RECORD_VERSION: u16 = 1;
+
+/// Where a packet stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Sent on its source, committed there.
+    Sent,
+    /// Received on its destination; the acknowledgement is written there.
+    Received,
+    /// Its acknowledgement arrived on its source. Terminal.
+    Acknowledged,
+    /// Timed out, and refunded on its source. Terminal.
+    Refunded,
+    /// It cannot go on until a person or a chain changes something; the reason says what.
+    Parked,
+}
+
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 5] = [Self::Sent, Self::Received, Self::Acknowledged, Self::Refunded, Self::Parked];
+
+    /// The name used in metrics, store keys and output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Received => "received",
+            Self::Acknowledged => "acknowledged",
+            Self::Refunded => "refunded",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// Whether nothing follows.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Acknowledged | Self::Refunded)
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentKind {
+    /// Delivers packets.
+    Recv,
+    /// Brings acknowledgements home.
+    Ack,
+    /// Times packets out.
+    Timeout,
+    /// More than one of these.
+    Mixed,
+    /// What a person asked for.
+    Call,
+}
+
+impl IntentKind {
+    /// The name used in metrics and output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recv => "recv",
+            Self::Ack => "ack",
+            Self::Timeout => "timeout",
+            Self::Mixed => "mixed",
+            Self::Call => "call",
+        }
+    }
+}
+
+/// A signed transaction that is about to be broadcast.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Name of the batch or the call, for people.
+    pub id: String,
+    /// Path that it serves; empty for a call that serves none.
+    pub path: String,
+    /// Chain that it goes to.
+    pub chain: String,
+    /// Key that signed it.
+    pub key: String,
+    /// Its nonce or sequence.
+    pub nonce: u64,
+    /// Its hash.
+    #[serde(with = "hash_hex")]
+    pub tx_hash: Hash32,
+    /// Its raw bytes, so that it can be broadcast again as it is.
+    #[serde(with = "bytes_hex")]
+    pub tx_bytes: Vec<u8>,
+    /// What it is for.
+    pub kind: IntentKind,
+    /// Packets that it carries messages of.
+    pub packets: Vec<PacketKey>,
+    /// When it was decided, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// What became of a transaction.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OutcomeResult {
+    /// It is in a block.
+    Included {
+        /// Height of the block.
+        height: u64,
+        /// Whether it took effect.
+        success: bool,
+        /// Gas used.
+        gas_used: u64,
+        /// Fee paid, in base units of the fee token, decimal.
+        fee: String,
+    },
+    /// Its nonce was taken by another transaction, or it left every pool: it will not be included.
+    Dropped,
+    /// A node refused it for good.
+    Refused {
+        /// Stable code of the refusal.
+        code: String,
+    },
+}
+
+/// The outcome of an [`Intent`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// Hash of the transaction.
+    #[serde(with = "hash_hex")]
+    pub tx_hash: Hash32,
+    /// Chain.
+    pub chain: String,
+    /// What became of it.
+    pub result: OutcomeResult,
+    /// When it was learnt, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// What an attestation states.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatementKind {
+    /// A height's time.
+    State,
+    /// What paths hold.
+    Packets,
+}
+
+/// An attestation that this node's key signed; journaled before the signature leaves the process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedAttestation {
+    /// Key.
+    pub key: String,
+    /// Light-client instance.
+    #[serde(with = "hash_hex")]
+    pub instance: Hash32,
+    /// Attested height.
+    pub height: u64,
+    /// What it states.
+    pub statement: StatementKind,
+    /// Signed digest.
+    #[serde(with = "hash_hex")]
+    pub digest: Hash32,
+    /// For a state: the attested time, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_seconds: Option<u64>,
+}
+
+/// A transaction digest that a key signed; journaled before the signature is given.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedTx {
+    /// Key.
+    pub key: String,
+    /// Chain.
+    pub chain: String,
+    /// Nonce or sequence.
+    pub nonce: u64,
+    /// Signed digest.
+    #[serde(with = "hash_hex")]
+    pub digest: Hash32,
+}
+
+/// A nonce that may be signed for again: the chain shows it unused and refused what was signed for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NonceReleased {
+    /// Key.
+    pub key: String,
+    /// Chain.
+    pub chain: String,
+    /// Nonce or sequence.
+    pub nonce: u64,
+    /// Why.
+    pub reason: String,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// The state that a light client trusts, by digest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedState {
+    /// Chain.
+    pub chain: String,
+    /// Light-client instance.
+    #[serde(with = "hash_hex")]
+    pub instance: Hash32,
+    /// Newest verified height.
+    pub height: u64,
+    /// Hash of that header.
+    #[serde(with = "hash_hex")]
+    pub hash: Hash32,
+    /// SHA-256 of the light client's saved bytes.
+    #[serde(with = "hash_hex")]
+    pub digest: Hash32,
+}
+
+/// An anchor that a person set, in place of the config's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorSet {
+    /// Chain.
+    pub chain: String,
+    /// Height.
+    pub height: u64,
+    /// Hash of the header.
+    #[serde(with = "hash_hex")]
+    pub hash: Hash32,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// All events of a chain up to a height have been taken.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    /// Chain.
+    pub chain: String,
+    /// Height.
+    pub height: u64,
+}
+
+/// A packet entered a stage.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PacketStep {
+    /// Path.
+    pub path: String,
+    /// Packet.
+    pub key: PacketKey,
+    /// Stage entered.
+    pub stage: Stage,
+    /// The packet in protobuf, on first sight.
+    #[serde(default, with = "optional_bytes_hex", skip_serializing_if = "Option::is_none")]
+    pub packet: Option<Vec<u8>>,
+    /// Its acknowledgement in protobuf, when it is known.
+    #[serde(default, with = "optional_bytes_hex", skip_serializing_if = "Option::is_none")]
+    pub ack: Option<Vec<u8>>,
+    /// Height at which it happened, on the chain where it happened.
+    pub height: u64,
+    /// Why it is parked, or ended as it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was seen, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// A step of making a path that is done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathStep {
+    /// Path.
+    pub path: String,
+    /// Step.
+    pub step: String,
+    /// What it led to: an address, a client id.
+    pub value: String,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// What a person did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// Named details; never a secret.
+    pub details: BTreeMap<String, String>,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// The node started.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// Version of the program.
+    pub version: String,
+    /// Digest of the effective config.
+    #[serde(with = "hash_hex")]
+    pub config_digest: Hash32,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// A person let a key attest again although the memory of what it signed is gone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestorReset {
+    /// Key.
+    pub key: String,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// A fact or a decision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// See [`Start`].
+    Start(Start),
+    /// See [`Intent`].
+    Intent(Intent),
+    /// See [`Outcome`].
+    Outcome(Outcome),
+    /// See [`SignedAttestation`].
+    SignedAttestation(SignedAttestation),
+    /// See [`SignedTx`].
+    SignedTx(SignedTx),
+    /// See [`NonceReleased`].
+    NonceReleased(NonceReleased),
+    /// See [`TrustedState`].
+    TrustedState(TrustedState),
+    /// See [`AnchorSet`].
+    AnchorSet(AnchorSet),
+    /// See [`Cursor`].
+    Cursor(Cursor),
+    /// See [`PacketStep`].
+    Packet(PacketStep),
+    /// See [`PathStep`].
+    PathStep(PathStep),
+    /// See [`Act`].
+    Act(Act),
+    /// See [`AttestorReset`].
+    AttestorReset(AttestorReset),
+}
+
+/// A record that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, ThisError)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The version is unknown.
+    #[error("record version is {got}, this program knows {known}; a newer catenary wrote it, use that one")]
+    Version {
+        /// Its version.
+        got: u16,
+        /// Ours.
+        known: u16,
+    },
+    /// The bytes are not a record.
+    #[error("record does not decode: {reason}; restore the journal from a backup")]
+    Decode {
+        /// The decoder's words.
+        reason: String,
+    },
+    /// The bytes are another spelling of a record.
+    #[error("record is not canonical: {got} bytes given, {expected} bytes when encoded again; restore the journal from a backup")]
+    NotCanonical {
+        /// Length given.
+        got: usize,
+        /// Length of the canonical form.
+        expected: usize,
+    },
+}
+
+impl RecordError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "CORE-REC-001",
+            Self::Decode { .. } => "CORE-REC-002",
+            Self::NotCanonical { .. } => "CORE-REC-003",
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Versioned<R> {
+    v: u16,
+    record: R,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    v: u16,
+}
+
+impl Record {
+    /// The record as one line of JSON.
+    ///
+    /// # Errors
+    /// [`RecordError::Decode`]; no record of these types fails to encode.
+    pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        serde_json::to_vec(&Versioned { v: RECORD_VERSION, record: self }).map_err(decode_error)
+    }
+
+    /// The record in these bytes.
+    ///
+    /// # Errors
+    /// An unknown version, undecodable, or not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let VersionOnly { v } = serde_json::from_slice(bytes).map_err(decode_error)?;
+        if v != RECORD_VERSION {
+            return Err(RecordError::Version { got: v, known: RECORD_VERSION });
+        }
+        let Versioned { record, .. } = serde_json::from_slice::<Versioned<Self>>(bytes).map_err(decode_error)?;
+        let again = record.encode()?;
+        if again != bytes {
+            return Err(RecordError::NotCanonical { got: bytes.len(), expected: again.len() });
+        }
+        Ok(record)
+    }
+}
+
+fn decode_error(error: serde_json::Error) -> RecordError {
+    RecordError::Decode { reason: error.to_string() }
+}
