@@ -29,3 +29,8 @@ pub async fn sleep(duration: Duration) {
 pub fn random(buffer: &mut [u8]) -> Result<(), getrandom::Error> {
     getrandom::fill(buffer)
 }
+
+/// The future's output, or `None` when it is not done in time; it is dropped then.
+pub async fn within<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(duration, future).await.ok()
+}
