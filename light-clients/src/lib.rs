@@ -18,7 +18,11 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "cometbft")]
+pub mod cometbft;
 pub mod crypto;
+#[cfg(feature = "qbft")]
+pub mod qbft;
 pub mod quorum;
 pub mod rlp;
 #[cfg(any(test, feature = "test-util"))]

@@ -74,6 +74,12 @@ impl<'a> Item<'a> {
         self.raw
     }
 
+    /// The encoding without the header: the bytes of a string, or the joined items of a list.
+    #[must_use]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
     /// The bytes of a string.
     ///
     /// # Errors
