@@ -1,0 +1,301 @@
+//! The reading side.
+
+use async_trait::async_trait;
+use catenary_api::limits::{EVENTS_MAX, HEIGHTS_MAX, PATHS_MAX};
+use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, ProofClaim};
+use catenary_light_clients::{Hash32, Timestamp};
+use catenary_protocol::proto::{Any, AttestationClientState, ATTESTATION_CLIENT_STATE};
+use futures::{StreamExt, TryStreamExt};
+use tendermint::block::Height;
+use tendermint_rpc::endpoint::status;
+
+use crate::config::CosmosConfig;
+use crate::error::{shorten, Error, Result};
+use crate::limits::REQUESTS_CONCURRENT_MAX;
+use crate::transport::{Attempts, Transport};
+use crate::updates::SetCache;
+use crate::{events, proofs, query, updates};
+
+/// Client type of attestation clients, as ibc-go names it.
+const ATTESTATIONS: &str = "attestations";
+
+/// Reads and writes one Cosmos chain.
+#[derive(Debug)]
+pub struct CosmosAdapter {
+    pub(crate) config: CosmosConfig,
+    pub(crate) transport: Transport,
+    sets: SetCache,
+}
+
+impl CosmosAdapter {
+    /// Checks the configuration and prepares the connections; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn new(config: CosmosConfig) -> Result<Self> {
+        config.validate()?;
+        let transport = Transport::new(&config)?;
+        Ok(Self { config, transport, sets: SetCache::default() })
+    }
+
+    /// Balance of an account in base units, decimal.
+    ///
+    /// # Errors
+    /// Transport and decoding errors.
+    pub async fn balance(&self, address: &str, denom: &str) -> Result<String> {
+        self.judged(query::balance(&self.transport, address, denom).await)
+    }
+
+    /// Time in nanoseconds that an attestation client holds for a height; `None` when it holds none.
+    ///
+    /// # Errors
+    /// Transport and decoding errors.
+    pub async fn consensus_timestamp(&self, client_id: &str, height: u64) -> Result<Option<u64>> {
+        self.judged(query::consensus_timestamp(&self.transport, client_id, height).await)
+    }
+
+    /// Sequence of the next packet that a client will send; `None` when it cannot send yet.
+    ///
+    /// # Errors
+    /// Transport and decoding errors.
+    pub async fn next_sequence(&self, client_id: &str) -> Result<Option<u64>> {
+        self.judged(query::next_sequence(&self.transport, client_id).await)
+    }
+
+    /// Moves on to the next endpoint when an answer decoded but was not about what was asked.
+    pub(crate) fn judged<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(
+            Error::Mismatch { .. } | Error::Event { .. } | Error::ProofOperations { .. } | Error::QueryDecode { .. },
+        ) = &result
+        {
+            self.transport.rotate();
+        }
+        result
+    }
+
+    async fn identity_claim(&self) -> Result<Identity> {
+        let status = self.transport.call(status::Request, Attempts::Retry).await?;
+        let first = Height::from(1_u32);
+        let genesis_hash = if status.sync_info.earliest_block_height == first {
+            let signed = updates::signed_header(&self.transport, first).await?;
+            // Hashed here, so that it is the hash of what the endpoint shows as its first block.
+            Hash32::from_slice(signed.header.hash().as_bytes())
+        } else {
+            None
+        };
+        Ok(Identity { chain_id: shorten(status.node_info.network.as_str()), genesis_hash })
+    }
+
+    async fn head_claim(&self) -> Result<Head> {
+        let status = self.transport.call(status::Request, Attempts::Retry).await?;
+        let time = status.sync_info.latest_block_time;
+        let nanos = u64::try_from(time.unix_timestamp_nanos()).map_err(|_| Error::Mismatch {
+            chain: self.config.name.clone(),
+            what: "time of the newest block",
+            expected: "1970 to 2554".to_owned(),
+            got: time.to_string(),
+        })?;
+        Ok(Head { height: status.sync_info.latest_block_height.value(), timestamp: Timestamp::from_nanos(nanos) })
+    }
+
+    async fn update_bytes(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
+        let headers = futures::stream::iter(range(from, to)?)
+            .map(|height| updates::signed_header(&self.transport, height))
+            .buffered(REQUESTS_CONCURRENT_MAX)
+            .try_collect()
+            .await?;
+        updates::encode(&self.transport, &self.sets, headers).await
+    }
+
+    async fn event_claims(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
+        let mut blocks = futures::stream::iter(range(from, to)?)
+            .map(|height| events::of_block(&self.transport, height))
+            .buffered(REQUESTS_CONCURRENT_MAX);
+        let mut claims = Vec::new();
+        while let Some(block) = blocks.next().await {
+            claims.extend(block?);
+            if claims.len() > EVENTS_MAX {
+                let (chain, got) = (self.config.name.clone(), claims.len());
+                return Err(Error::TooManyEvents { chain, got, max: EVENTS_MAX });
+            }
+        }
+        Ok(claims)
+    }
+
+    async fn proof_claims(&self, height: u64, paths: &[Vec<u8>]) -> Result<Vec<ProofClaim>> {
+        check_count("paths", paths.len())?;
+        let height = tendermint_height(height)?;
+        futures::stream::iter(paths.to_vec())
+            .map(|path| proofs::proof(&self.transport, height, path))
+            .buffered(REQUESTS_CONCURRENT_MAX)
+            .try_collect()
+            .await
+    }
+
+    async fn presence(&self, paths: &[Vec<u8>]) -> Result<Vec<bool>> {
+        check_count("paths", paths.len())?;
+        futures::stream::iter(paths.to_vec())
+            .map(|path| proofs::present(&self.transport, path))
+            .buffered(REQUESTS_CONCURRENT_MAX)
+            .try_collect()
+            .await
+    }
+
+    async fn client_claim(&self, client_id: &str) -> Result<Option<ClientClaim>> {
+        let Some(state) = query::client_state(&self.transport, client_id).await? else { return Ok(None) };
+        let counterparty = query::counterparty(&self.transport, client_id).await?;
+        let counterparty = counterparty.map(|info| shorten(&info.client_id));
+        client_claim(&self.config.name, client_id, &state, counterparty).map(Some)
+    }
+}
+
+fn client_claim(chain: &str, client_id: &str, state: &Any, counterparty: Option<String>) -> Result<ClientClaim> {
+    if state.type_url != ATTESTATION_CLIENT_STATE {
+        // A client id starts with the client's type.
+        let location = client_id.rsplit_once('-').map_or(client_id, |(kind, _)| kind).to_owned();
+        let (attestors, min_required_sigs, latest_height, frozen) = (Vec::new(), 0, 0, false);
+        return Ok(ClientClaim { attestors, min_required_sigs, latest_height, frozen, counterparty, location });
+    }
+    let state: AttestationClientState = query::decode_answer(chain, "attestation client state", &state.value)?;
+    let attestors: Option<Vec<[u8; 20]>> = state.attestor_addresses.iter().map(|text| attestor(text)).collect();
+    let attestors = attestors.ok_or_else(|| Error::QueryDecode {
+        chain: chain.to_owned(),
+        what: "attestation client state",
+        reason: "an attestor is no 20-byte address in hex".to_owned(),
+    })?;
+    Ok(ClientClaim {
+        attestors,
+        min_required_sigs: state.min_required_sigs,
+        latest_height: state.latest_height,
+        frozen: state.is_frozen,
+        counterparty,
+        location: ATTESTATIONS.to_owned(),
+    })
+}
+
+fn attestor(text: &str) -> Option<[u8; 20]> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    hex::decode(digits).ok()?.try_into().ok()
+}
+
+fn range(from: u64, to: u64) -> Result<Vec<Height>> {
+    let count = to.checked_sub(from).and_then(|difference| difference.checked_add(1)).unwrap_or_default();
+    if from == 0 || count == 0 || count > HEIGHTS_MAX {
+        return Err(Error::Range { what: "heights", got: count, max: HEIGHTS_MAX });
+    }
+    (from..=to).map(tendermint_height).collect()
+}
+
+fn tendermint_height(height: u64) -> Result<Height> {
+    Height::try_from(height).map_err(|_| Error::Range { what: "height", got: height, max: i64::MAX as u64 })
+}
+
+fn check_count(what: &'static str, got: usize) -> Result<()> {
+    if got > PATHS_MAX {
+        return Err(Error::Range { what, got: got as u64, max: PATHS_MAX as u64 });
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl ChainSource for CosmosAdapter {
+    async fn identity(&self) -> catenary_api::Result<Identity> {
+        Ok(self.judged(self.identity_claim().await)?)
+    }
+
+    async fn head(&self) -> catenary_api::Result<Head> {
+        Ok(self.judged(self.head_claim().await)?)
+    }
+
+    async fn updates(&self, from: u64, to: u64) -> catenary_api::Result<Vec<Vec<u8>>> {
+        Ok(self.judged(self.update_bytes(from, to).await)?)
+    }
+
+    async fn events(&self, from: u64, to: u64) -> catenary_api::Result<Vec<EventClaim>> {
+        Ok(self.judged(self.event_claims(from, to).await)?)
+    }
+
+    async fn proofs(&self, height: u64, paths: &[Vec<u8>]) -> catenary_api::Result<Vec<ProofClaim>> {
+        Ok(self.judged(self.proof_claims(height, paths).await)?)
+    }
+
+    async fn present(&self, paths: &[Vec<u8>]) -> catenary_api::Result<Vec<bool>> {
+        Ok(self.judged(self.presence(paths).await)?)
+    }
+
+    async fn client(&self, client_id: &str) -> catenary_api::Result<Option<ClientClaim>> {
+        Ok(self.judged(self.client_claim(client_id).await)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use prost::Message;
+
+    #[test]
+    fn ranges_are_bounded() {
+        let heights = |from, to| range(from, to).map(|heights| heights.len()).map_err(|error| error.code());
+        let rows = [
+            ((1, 1), Ok(1)),
+            ((5, 104), Ok(100)),
+            ((5, 105), Err("COS-QRY-003")),
+            ((0, 1), Err("COS-QRY-003")),
+            ((2, 1), Err("COS-QRY-003")),
+            ((1, u64::MAX), Err("COS-QRY-003")),
+            ((0, u64::MAX), Err("COS-QRY-003")),
+            ((u64::MAX, u64::MAX), Err("COS-QRY-003")),
+            ((i64::MAX as u64, i64::MAX as u64), Ok(1)),
+        ];
+        for ((from, to), expect) in rows {
+            assert_eq!(heights(from, to), expect, "{from}..={to}");
+        }
+        assert!(check_count("paths", 64).is_ok());
+        assert!(check_count("paths", 65).is_err());
+    }
+
+    fn any(type_url: &str, state: &AttestationClientState) -> Any {
+        Any { type_url: type_url.into(), value: state.encode_to_vec() }
+    }
+
+    #[test]
+    fn client_states_become_claims() {
+        let state = AttestationClientState {
+            attestor_addresses: vec!["0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf".into(), "22".repeat(20)],
+            min_required_sigs: 2,
+            latest_height: 9,
+            is_frozen: true,
+        };
+        let claim = client_claim("c", "attestations-0", &any(ATTESTATION_CLIENT_STATE, &state), Some("client-1".into()));
+        let claim = claim.unwrap();
+        assert_eq!(claim.attestors[0][..4], [0x7e, 0x5f, 0x45, 0x52]);
+        assert_eq!(claim.attestors[1], [0x22; 20]);
+        assert_eq!((claim.min_required_sigs, claim.latest_height, claim.frozen), (2, 9, true));
+        assert_eq!((claim.location.as_str(), claim.counterparty.as_deref()), ("attestations", Some("client-1")));
+
+        let other = client_claim("c", "07-tendermint-3", &any("/ibc.lightclients.tendermint.v1.ClientState", &state), None);
+        let other = other.unwrap();
+        assert!(other.attestors.is_empty(), "another client type has no attestors");
+        assert_eq!(other.location, "07-tendermint");
+    }
+
+    #[test]
+    fn malformed_client_states_are_refused() {
+        let with = |address: &str| AttestationClientState {
+            attestor_addresses: vec![address.into()],
+            ..AttestationClientState::default()
+        };
+        let rows = [
+            ("short", any(ATTESTATION_CLIENT_STATE, &with("0x11"))),
+            ("not hex", any(ATTESTATION_CLIENT_STATE, &with(&"zz".repeat(20)))),
+            ("empty", any(ATTESTATION_CLIENT_STATE, &with(""))),
+            ("not protobuf", Any { type_url: ATTESTATION_CLIENT_STATE.into(), value: vec![0xff] }),
+            ("not canonical", Any { type_url: ATTESTATION_CLIENT_STATE.into(), value: vec![0x10, 0x00] }),
+        ];
+        for (name, state) in rows {
+            let got = client_claim("c", "attestations-0", &state, None).map_err(|error| error.code());
+            assert_eq!(got, Err("COS-QRY-002"), "{name}");
+        }
+    }
+}

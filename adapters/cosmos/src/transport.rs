@@ -1,0 +1,205 @@
+//! JSON-RPC over HTTP to one or several CometBFT nodes: deadlines, bounded bodies, bounded retries, failover.
+//!
+//! A transient failure moves on to the next endpoint and tries again, at most [`limits::ATTEMPTS_MIN`] times or once
+//! an endpoint, with a growing pause. The endpoint that answered last is asked first the next time.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use catenary_api::limits::{BODY_BYTES_MAX, REQUEST_DEADLINE_MS};
+use catenary_light_clients::Class;
+use reqwest::Url;
+use tendermint_rpc::dialect::v0_38;
+use tendermint_rpc::error::ErrorDetail;
+use tendermint_rpc::request::SimpleRequest;
+use tendermint_rpc::response::Response as _;
+
+use crate::config::CosmosConfig;
+use crate::error::{shorten, Error, Result};
+use crate::limits;
+
+/// The newest dialect that `tendermint-rpc` knows, which CometBFT 0.39 still speaks.
+pub(crate) type Dialect = v0_38::Dialect;
+
+/// One node.
+struct Endpoint {
+    url: Url,
+    /// `chain[number] host:port`: never the path or credentials.
+    label: String,
+}
+
+/// How often a request may be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Attempts {
+    /// Again after transient failures, on the other endpoints as well.
+    Retry,
+    /// Once, since a second answer would say something else than the first.
+    Once,
+}
+
+/// The nodes of one chain.
+pub(crate) struct Transport {
+    chain: String,
+    client: reqwest::Client,
+    endpoints: Vec<Endpoint>,
+    current: AtomicUsize,
+    deadline_ms: u64,
+    body_bytes_max: usize,
+}
+
+impl core::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let labels: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.label.as_str()).collect();
+        f.debug_struct("Transport").field("endpoints", &labels).finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    /// Prepares the connections; nothing is sent.
+    pub(crate) fn new(config: &CosmosConfig) -> Result<Self> {
+        let chain = config.name.clone();
+        let wrong = |reason: String| Error::Config { chain: chain.clone(), field: "urls", reason };
+        let mut endpoints = Vec::with_capacity(config.urls.len());
+        for (index, text) in config.urls.iter().enumerate() {
+            // The parser's own words are safe to show, the text is not.
+            let url = Url::parse(text).map_err(|error| wrong(format!("number {index} is no URL: {error}")))?;
+            let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https"));
+            let Some(host) = host else {
+                return Err(wrong(format!("number {index} is no http or https URL")));
+            };
+            let port = url.port_or_known_default().unwrap_or_default();
+            let label = format!("{chain}[{index}] {host}:{port}");
+            endpoints.push(Endpoint { url, label });
+        }
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_millis(REQUEST_DEADLINE_MS))
+            .connect_timeout(Duration::from_millis(limits::CONNECT_DEADLINE_MS))
+            // An RPC node has no reason to send us elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| wrong(format!("no HTTP client: {}", error.without_url())))?;
+        let (current, deadline_ms) = (AtomicUsize::new(0), REQUEST_DEADLINE_MS);
+        Ok(Self { chain, client, endpoints, current, deadline_ms, body_bytes_max: BODY_BYTES_MAX })
+    }
+
+    /// The chain's name.
+    pub(crate) fn chain(&self) -> &str {
+        &self.chain
+    }
+
+    /// Sends a request and decodes its answer.
+    pub(crate) async fn call<R>(&self, request: R, attempts: Attempts) -> Result<R::Output>
+    where
+        R: SimpleRequest<Dialect>,
+    {
+        let method = request.method().to_string();
+        let body = request.into_json();
+        let count = match attempts {
+            Attempts::Retry => self.endpoints.len().max(limits::ATTEMPTS_MIN),
+            Attempts::Once => 1,
+        };
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MIN))
+            .with_max_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MAX))
+            .with_max_times(count.saturating_sub(1));
+        let output = (|| self.attempt::<R>(&method, &body))
+            .retry(pauses)
+            .when(|error: &Error| error.class() == Class::Transient && !is_not_found(error))
+            .await?;
+        Ok(output.into())
+    }
+
+    async fn attempt<R: SimpleRequest<Dialect>>(&self, method: &str, body: &str) -> Result<R::Response> {
+        let index = self.current.load(Ordering::Relaxed);
+        let endpoint = self
+            .endpoints
+            .get(index % self.endpoints.len().max(1))
+            .ok_or_else(|| Error::Config { chain: self.chain.clone(), field: "urls", reason: "none".into() })?;
+        let result = match self.exchange(endpoint, method, body).await {
+            Ok(bytes) => decode::<R>(endpoint, method, &bytes),
+            Err(error) => Err(error),
+        };
+        if result.as_ref().is_err_and(|error| !is_not_found(error)) {
+            self.move_on(index);
+        }
+        result
+    }
+
+    /// Asks another endpoint from now on, since the current one answered something else than what was asked.
+    pub(crate) fn rotate(&self) {
+        self.move_on(self.current.load(Ordering::Relaxed));
+    }
+
+    /// Somebody else may have moved on already: one failure moves one step.
+    fn move_on(&self, from: usize) {
+        let next = from.wrapping_add(1) % self.endpoints.len().max(1);
+        let _ = self.current.compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    async fn exchange(&self, endpoint: &Endpoint, method: &str, body: &str) -> Result<Vec<u8>> {
+        let failed = |error: reqwest::Error| self.failed(endpoint, method, error);
+        let mut response = self
+            .client
+            .post(endpoint.url.clone())
+            .timeout(Duration::from_millis(self.deadline_ms))
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(body.to_owned())
+            .send()
+            .await
+            .map_err(failed)?;
+        let status = response.status();
+        if status != reqwest::StatusCode::OK {
+            let (endpoint, method) = (endpoint.label.clone(), method.to_owned());
+            return Err(Error::HttpStatus { endpoint, method, status: status.as_u16() });
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if bytes.len().saturating_add(chunk.len()) > self.body_bytes_max {
+                let (endpoint, method, max) = (endpoint.label.clone(), method.to_owned(), self.body_bytes_max);
+                return Err(Error::BodyTooLarge { endpoint, method, max });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    fn failed(&self, endpoint: &Endpoint, method: &str, error: reqwest::Error) -> Error {
+        let name = endpoint.label.clone();
+        if error.is_timeout() && !error.is_connect() {
+            return Error::Deadline { endpoint: name, method: method.to_owned(), deadline_ms: self.deadline_ms };
+        }
+        // The outer error says only "error sending request"; its source says why.
+        let error = error.without_url();
+        let mut reason = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(inner) = source {
+            reason = inner.to_string();
+            source = inner.source();
+        }
+        Error::Connect { endpoint: name, reason: shorten(&reason) }
+    }
+}
+
+fn decode<R: SimpleRequest<Dialect>>(endpoint: &Endpoint, method: &str, bytes: &[u8]) -> Result<R::Response> {
+    R::Response::from_string(bytes).map_err(|error| {
+        let (endpoint, method) = (endpoint.label.clone(), method.to_owned());
+        match error.detail() {
+            ErrorDetail::Response(detail) => {
+                let answer = &detail.source;
+                let reason = answer.data().unwrap_or_else(|| answer.message());
+                Error::Node { endpoint, method, code: answer.code().value(), reason: shorten(reason) }
+            }
+            // The detail alone: the whole error carries a backtrace of the decoder.
+            other => Error::Answer { endpoint, method, reason: shorten(&other.to_string()) },
+        }
+    })
+}
+
+/// Whether the node says that it has no such transaction: an answer, and the same on a second try.
+pub(crate) fn is_not_found(error: &Error) -> bool {
+    matches!(error, Error::Node { method, reason, .. } if method == "tx" && reason.ends_with("not found"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Light-client updates: a block's commit, with the validator sets that the light client may not know.
+//!
+//! A light client remembers the set of its newest header only, and this adapter does not know which light clients
+//! there are. So each call stands on its own: the first update of a range carries its validator set, and every later
+//! one whose set differs from the one before; a set that the next block will use is sent along when it differs.
+//! Sets are kept by hash, so this costs a request only when a set is new. What is kept was hashed here, so that a
+//! wrong set cannot outlive the endpoint that served it.
+
+use core::num::NonZeroUsize;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use catenary_light_clients::cometbft::encode_update;
+use prost_tendermint::Message;
+use tendermint::block::signed_header::SignedHeader;
+use tendermint::block::Height;
+use tendermint::validator;
+use tendermint::Hash;
+use tendermint_proto::v0_38::types as raw;
+use tendermint_rpc::endpoint::{commit, validators};
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::transport::{Attempts, Transport};
+
+/// Encoded validator sets by hash, the least recently added first.
+#[derive(Debug, Default)]
+pub(crate) struct SetCache(Mutex<VecDeque<(Hash, Arc<Vec<u8>>)>>);
+
+impl SetCache {
+    fn get(&self, hash: Hash) -> Option<Arc<Vec<u8>>> {
+        let sets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.iter().find(|(known, _)| *known == hash).map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    fn put(&self, hash: Hash, bytes: Arc<Vec<u8>>) {
+        let mut sets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sets.iter().any(|(known, _)| *known == hash) {
+            return;
+        }
+        if sets.len() >= limits::SETS_MAX {
+            sets.pop_front();
+        }
+        sets.push_back((hash, bytes));
+    }
+}
+
+/// The commit of a height.
+pub(crate) async fn signed_header(transport: &Transport, height: Height) -> Result<SignedHeader> {
+    let answer = transport.call(commit::Request::new(height), Attempts::Retry).await?;
+    let got = answer.signed_header.header.height;
+    if got != height {
+        let (expected, got) = (height.to_string(), got.to_string());
+        return Err(Error::Mismatch { chain: transport.chain().to_owned(), what: "commit of height", expected, got });
+    }
+    Ok(answer.signed_header)
+}
+
+/// The updates of consecutive signed headers.
+pub(crate) async fn encode(transport: &Transport, cache: &SetCache, headers: Vec<SignedHeader>) -> Result<Vec<Vec<u8>>> {
+    let mut updates = Vec::with_capacity(headers.len());
+    let mut sent = None;
+    for signed in headers {
+        let header = &signed.header;
+        let (own, next) = (header.validators_hash, header.next_validators_hash);
+        let mut sets = (None, None);
+        if sent != Some((own, next)) {
+            sets.0 = Some(set(transport, cache, header.height, own).await?);
+            if next != own {
+                sets.1 = Some(set(transport, cache, header.height.increment(), next).await?);
+            }
+            sent = Some((own, next));
+        }
+        let signed: raw::SignedHeader = signed.into();
+        let bytes = |set: &Option<Arc<Vec<u8>>>| set.as_ref().map(|set| set.as_slice().to_vec());
+        updates.push(encode_update(&signed.encode_to_vec(), bytes(&sets.0).as_deref(), bytes(&sets.1).as_deref()));
+    }
+    Ok(updates)
+}
+
+/// The set of a height, which must have the hash.
+async fn set(transport: &Transport, cache: &SetCache, height: Height, hash: Hash) -> Result<Arc<Vec<u8>>> {
+    if let Some(bytes) = cache.get(hash) {
+        return Ok(bytes);
+    }
+    let infos = all_pages(transport, height).await?;
+    let bytes = Arc::new(encode_set(transport.chain(), hash, infos)?);
+    cache.put(hash, Arc::clone(&bytes));
+    Ok(bytes)
+}
+
+fn encode_set(chain: &str, hash: Hash, infos: Vec<validator::Info>) -> Result<Vec<u8>> {
+    let mismatch = |got: String| Error::Mismatch {
+        chain: chain.to_owned(),
+        what: "validator set",
+        expected: hash.to_string(),
+        got,
+    };
+    // The set's own constructor panics on powers that sum to too much; the conversion refuses them.
+    let validators = infos.into_iter().map(Into::into).collect();
+    let set = raw::ValidatorSet { validators, proposer: None, total_voting_power: 0 };
+    let set = validator::Set::try_from(set).map_err(|error| mismatch(error.detail().to_string()))?;
+    let got = set.hash();
+    if got != hash {
+        return Err(mismatch(got.to_string()));
+    }
+    let raw: raw::ValidatorSet = set.into();
+    Ok(raw.encode_to_vec())
+}
+
+async fn all_pages(transport: &Transport, height: Height) -> Result<Vec<validator::Info>> {
+    let mut infos: Vec<validator::Info> = Vec::new();
+    let pages_max = limits::VALIDATORS_MAX.div_ceil(usize::from(limits::VALIDATORS_PER_PAGE));
+    let mismatch = |what, expected: String, got: String| Error::Mismatch { chain: transport.chain().to_owned(), what, expected, got };
+    for page in (1..=pages_max).filter_map(NonZeroUsize::new) {
+        let per_page = Some(limits::VALIDATORS_PER_PAGE.into());
+        let request = validators::Request::new(Some(height), Some(page.get().into()), per_page);
+        let answer = transport.call(request, Attempts::Retry).await?;
+        if answer.block_height != height {
+            return Err(mismatch("validators of height", height.to_string(), answer.block_height.to_string()));
+        }
+        let added = answer.validators.len();
+        infos.extend(answer.validators);
+        let total = usize::try_from(answer.total).unwrap_or_default();
+        if infos.len() >= total {
+            return Ok(infos);
+        }
+        if added == 0 {
+            return Err(mismatch("validators in all", total.to_string(), infos.len().to_string()));
+        }
+    }
+    let (got, max) = (infos.len() as u64, limits::VALIDATORS_MAX as u64);
+    Err(Error::Range { what: "validators", got, max })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_the_newest() {
+        let cache = SetCache::default();
+        let hash = |n: u8| Hash::Sha256([n; 32]);
+        for n in 0..=limits::SETS_MAX as u8 {
+            cache.put(hash(n), Arc::new(vec![n]));
+            cache.put(hash(n), Arc::new(vec![99]));
+        }
+        assert_eq!(cache.get(hash(0)), None, "the first one made room");
+        assert_eq!(cache.get(hash(1)).unwrap().as_slice(), [1], "known sets are not replaced");
+        assert_eq!(cache.0.lock().unwrap().len(), limits::SETS_MAX);
+    }
+
+    fn vote_power(power: i64) -> tendermint::vote::Power {
+        power.try_into().unwrap()
+    }
+
+    #[test]
+    fn a_set_with_another_hash_is_refused() {
+        let key = tendermint::PublicKey::from_raw_ed25519(&[7; 32]);
+        let Some(key) = key else { unreachable!("any 32 bytes are accepted as a key") };
+        let info = validator::Info::new(key, 10_u32.into());
+        let hash = validator::Set::without_proposer(vec![info.clone()]).hash();
+        assert!(encode_set("c", hash, vec![info.clone()]).is_ok());
+        let refused = [
+            ("another hash", encode_set("c", Hash::Sha256([1; 32]), vec![info.clone()])),
+            ("another power", encode_set("c", hash, vec![validator::Info::new(key, 11_u32.into())])),
+            ("one more", encode_set("c", hash, vec![info.clone(), info])),
+            ("none", encode_set("c", hash, vec![])),
+            ("too much power", encode_set("c", hash, vec![validator::Info::new(key, vote_power(i64::MAX)); 2])),
+        ];
+        for (name, got) in refused {
+            assert!(matches!(got, Err(Error::Mismatch { what: "validator set", .. })), "{name}: {got:?}");
+        }
+    }
+}
