@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	cmtcfg "github.com/cometbft/cometbft/config"
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
@@ -115,6 +116,8 @@ func writeHome(home string, k cmted25519.PrivKey) (string, error) {
 			return "", err
 		}
 	}
+	// without a configuration file the first start would take its defaults and no environment variable
+	cmtcfg.EnsureRoot(home)
 	privval.NewFilePV(k, filepath.Join(home, "config", "priv_validator_key.json"), filepath.Join(home, "data", "priv_validator_state.json")).Save()
 	node, err := p2p.LoadOrGenNodeKey(filepath.Join(home, "config", "node_key.json"))
 	if err != nil {
@@ -140,6 +143,9 @@ func genesisState(cdc codec.Codec, state map[string]json.RawMessage, s netSpec, 
 	}
 	bond := sdk.DefaultPowerReduction.MulRaw(s.PowerEach)
 	validators, delegations := []stakingtypes.Validator{}, []stakingtypes.Delegation{}
+	slashing := slashingtypes.DefaultGenesisState()
+	// at the default of 100 blocks a validator that a test stops would be jailed within a minute
+	slashing.Params.SignedBlocksWindow = 100_000
 	for i, k := range keys {
 		v, err := bondedValidator(k, bond)
 		if err != nil {
@@ -148,12 +154,14 @@ func genesisState(cdc codec.Codec, state map[string]json.RawMessage, s netSpec, 
 		v.Description.Moniker = fmt.Sprintf("n%d", i)
 		validators = append(validators, v)
 		delegations = append(delegations, stakingtypes.NewDelegation(s.Accounts[0].Address, v.OperatorAddress, sdkmath.LegacyNewDecFromInt(bond)))
+		// a validator that is bonded from the start gets no signing record by itself
+		address := sdk.ConsAddress(k.PubKey().Address())
+		slashing.SigningInfos = append(slashing.SigningInfos, slashingtypes.SigningInfo{
+			Address: address.String(), ValidatorSigningInfo: slashingtypes.NewValidatorSigningInfo(address, 0, 0, time.Unix(0, 0).UTC(), false, 0),
+		})
 	}
 	bonded := sdk.NewCoins(sdk.NewCoin(sdk.DefaultBondDenom, bond.MulRaw(int64(len(keys)))))
 	balances = append(balances, banktypes.Balance{Address: authtypes.NewModuleAddress(stakingtypes.BondedPoolName).String(), Coins: bonded})
-	slashing := slashingtypes.DefaultGenesisState()
-	// at the default of 100 blocks a validator that a test stops would be jailed within a minute
-	slashing.Params.SignedBlocksWindow = 100_000
 	state[authtypes.ModuleName] = cdc.MustMarshalJSON(authtypes.NewGenesisState(authtypes.DefaultParams(), accounts))
 	state[banktypes.ModuleName] = cdc.MustMarshalJSON(banktypes.NewGenesisState(banktypes.DefaultParams(), balances, supply.Add(bonded...), nil, nil))
 	state[stakingtypes.ModuleName] = cdc.MustMarshalJSON(stakingtypes.NewGenesisState(stakingtypes.DefaultParams(), validators, delegations))

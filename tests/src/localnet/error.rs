@@ -45,12 +45,14 @@ pub enum LocalnetError {
         tail: String,
     },
     /// Something did not happen in time.
-    #[error("{what} did not happen within {seconds} s")]
+    #[error("{what} did not happen within {seconds} s{detail}")]
     Timeout {
         /// What was waited for.
         what: String,
         /// For how long, in seconds.
         seconds: u64,
+        /// What the nodes last said, if a node is at fault.
+        detail: String,
     },
     /// A node answered with an error, or not at all.
     #[error("{method} at {url}: {message}")]
@@ -92,6 +94,15 @@ impl LocalnetError {
     /// An [`LocalnetError::Answer`].
     pub(crate) fn answer(what: impl Into<String>, answer: impl ToString) -> Self {
         Self::Answer { what: what.into(), answer: answer.to_string() }
+    }
+
+    /// Adds what the nodes last said to a timeout; other errors stay as they are.
+    #[must_use]
+    pub(crate) fn with_detail(self, tell: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Timeout { what, seconds, .. } => Self::Timeout { what, seconds, detail: tell() },
+            other => other,
+        }
     }
 
     /// Whether another process took a port between our look and the node's start.

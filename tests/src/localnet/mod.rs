@@ -10,6 +10,7 @@
 mod account;
 pub mod build;
 mod error;
+mod evm_tx;
 pub mod ports;
 pub mod process;
 mod quorum;
@@ -45,7 +46,11 @@ pub fn wait_until<T>(
             return Ok(found);
         }
         if start.elapsed() > deadline {
-            return Err(LocalnetError::Timeout { what: what.to_owned(), seconds: deadline.as_secs() });
+            return Err(LocalnetError::Timeout {
+                what: what.to_owned(),
+                seconds: deadline.as_secs(),
+                detail: String::new(),
+            });
         }
         // Nodes offer no event to wait for while they start, so this polls.
         std::thread::sleep(Duration::from_millis(POLL_MS));

@@ -122,6 +122,12 @@ impl Node {
         self.signal(Signal::CONT);
     }
 
+    /// The last 30 lines of the log, under the node's name.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        format!("\nlast lines of {}:\n{}", self.spec.name, tail(&self.spec.log))
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(child) = self.lock().as_ref() {
             let _ = kill_process(Pid::from_child(child), signal);

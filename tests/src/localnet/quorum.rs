@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
+use super::evm_tx::{sign_legacy, LegacyTx};
 use super::process::{Node, Spec};
 use super::workdir::Workdir;
 use super::{build, ports, seed_of, wait_until, Account, LocalnetError, Rpc};
@@ -189,6 +190,7 @@ impl Quorum {
             let heads = (0..self.nodes.len()).filter(|i| self.pid(*i).is_some()).filter_map(|i| self.height(i).ok());
             Ok(heads.max().filter(|h| *h >= height))
         })
+        .map_err(|e| e.with_detail(|| self.nodes.iter().map(Node::last_words).collect()))
     }
 
     /// Waits until node `i` itself is at `height` or above.
@@ -200,6 +202,7 @@ impl Quorum {
             self.nodes[i].check()?;
             Ok(self.height(i).ok().filter(|h| *h >= height))
         })
+        .map_err(|e| e.with_detail(|| self.nodes[i].last_words()))
     }
 
     /// Lets every running node but the candidate vote: `authorise` true to let it in, false to put it out.
@@ -213,6 +216,25 @@ impl Quorum {
             }
         }
         Ok(())
+    }
+
+    /// Sends a legacy transaction at gas price 0 through node 0 and waits for its receipt; one that reverts is an error.
+    /// What is under test builds its transactions itself; this is for setting a scene.
+    ///
+    /// # Errors
+    /// When the node refuses it, it reverts, or it is in no block after a minute.
+    pub fn send(&self, from: &Account, to: Option<[u8; 20]>, data: &[u8]) -> Result<Value, LocalnetError> {
+        let rpc = self.rpc(0);
+        let nonce = rpc.call_quantity("eth_getTransactionCount", json!([from.evm_hex(), "pending"]))?;
+        let raw = sign_legacy(from, &LegacyTx { nonce, to, data, chain_id: self.options.chain_id });
+        let hash = rpc.call("eth_sendRawTransaction", json!([format!("0x{}", hex::encode(raw))]))?;
+        let receipt = wait_until(&format!("receipt of {hash}"), Duration::from_secs(60), || {
+            Ok(Some(rpc.call("eth_getTransactionReceipt", json!([hash]))?).filter(|r| !r.is_null()))
+        })?;
+        match receipt["status"].as_str() {
+            Some("0x1") => Ok(receipt),
+            _ => Err(LocalnetError::answer("transaction receipt", &receipt)),
+        }
     }
 
     /// The validator set at the head, `0x…` in lower case.

@@ -202,6 +202,7 @@ impl Simd {
             let heads = (0..self.nodes.len()).filter(|i| self.pid(*i).is_some()).filter_map(|i| self.height(i).ok());
             Ok(heads.max().filter(|h| *h >= height))
         })
+        .map_err(|e| e.with_detail(|| self.nodes.iter().map(Node::last_words).collect()))
     }
 
     /// Waits until node `i` itself is at `height` or above.
@@ -213,6 +214,7 @@ impl Simd {
             self.nodes[i].check()?;
             Ok(self.height(i).ok().filter(|h| *h >= height))
         })
+        .map_err(|e| e.with_detail(|| self.nodes[i].last_words()))
     }
 
     /// Runs a transaction of the command line client from `from`, without fee, and waits until it is in a block that succeeded.
