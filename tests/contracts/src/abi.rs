@@ -85,6 +85,7 @@ sol! {
         error IBCInvalidTimeoutTimestamp(uint256 timeoutTimestamp, uint256 comparedTimestamp);
         error IBCInvalidTimeoutDuration(uint256 maximumSeconds, uint256 actualSeconds);
         error IBCInvalidPayloadCount(uint256 expected, uint256 actual);
+        error IBCEmptyPayloadField(string field);
         error IBCPayloadTooLarge(uint256 maximumBytes, uint256 actualBytes);
         error IBCAsyncAcknowledgementNotSupported();
         error IBCErrorUniversalAcknowledgement();
@@ -237,6 +238,8 @@ sol! {
         function answer() external view returns (bytes);
         function setFee(uint256 fee) external;
         function refuse(address account) external;
+        function path() external view returns (bytes[]);
+        function value() external view returns (bytes);
         error MockRefused(uint64 sequence);
         error Refused(address account);
     }

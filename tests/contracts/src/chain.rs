@@ -58,6 +58,12 @@ impl Outcome {
         }
     }
 
+    /// Asserts that the transaction reverted with exactly these bytes; `row` names the row of a table.
+    pub fn reverts_with(&self, expected: Vec<u8>, row: &str) {
+        let wanted = Err(Failure::Revert(expected.into()));
+        assert!(self.result == wanted, "{row}: expected {wanted:?}, got {}", self.describe());
+    }
+
     /// The events of one kind, in order.
     #[must_use]
     pub fn events<E: SolEvent>(&self) -> Vec<E> {

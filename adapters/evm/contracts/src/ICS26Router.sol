@@ -57,7 +57,7 @@ contract ICS26Router is IBCStore, ICS02Client, ReentrancyGuard, Pausable, Multic
     function sendPacket(MsgSendPacket calldata msg_) external nonReentrant whenNotPaused returns (uint64 sequence) {
         if (address(getIBCApp(msg_.payload.sourcePort)) != msg.sender) revert IBCUnauthorizedSender(msg.sender);
         _checkSendTimeout(msg_.timeoutTimestamp);
-        _checkPayloadSize(msg_.payload);
+        _checkPayload(msg_.payload);
 
         Packet memory packet;
         packet.destClient = getCounterparty(msg_.sourceClient).clientId;
@@ -218,7 +218,12 @@ contract ICS26Router is IBCStore, ICS02Client, ReentrancyGuard, Pausable, Multic
         if (packet.payloads.length != 1) revert IBCInvalidPayloadCount(1, packet.payloads.length);
     }
 
-    function _checkPayloadSize(Payload calldata payload) private pure {
+    /// @dev ibc-go refuses a packet with a bad port or an empty field outright, so such a packet could only time out.
+    function _checkPayload(Payload calldata payload) private pure {
+        if (!Identifiers.isPortId(payload.destPort)) revert IBCInvalidPortIdentifier(payload.destPort);
+        if (bytes(payload.version).length == 0) revert IBCEmptyPayloadField("version");
+        if (bytes(payload.encoding).length == 0) revert IBCEmptyPayloadField("encoding");
+        if (payload.value.length == 0) revert IBCEmptyPayloadField("value");
         uint256 size = bytes(payload.sourcePort).length + bytes(payload.destPort).length
             + bytes(payload.version).length + bytes(payload.encoding).length + payload.value.length;
         if (size > MAX_PAYLOAD_BYTES) revert IBCPayloadTooLarge(MAX_PAYLOAD_BYTES, size);

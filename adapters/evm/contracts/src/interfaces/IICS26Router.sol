@@ -95,6 +95,8 @@ interface IICS26Router is IICS02Client {
     error IBCInvalidTimeoutDuration(uint256 maximumSeconds, uint256 actualSeconds);
     /// @notice A packet has exactly one payload.
     error IBCInvalidPayloadCount(uint256 expected, uint256 actual);
+    /// @notice Version, encoding or value is empty.
+    error IBCEmptyPayloadField(string field);
     /// @notice The payload is longer than can be delivered in one transaction.
     error IBCPayloadTooLarge(uint256 maximumBytes, uint256 actualBytes);
     /// @notice The application answered with nothing.

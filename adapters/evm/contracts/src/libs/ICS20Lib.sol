@@ -44,17 +44,21 @@ library ICS20Lib {
     /// @notice Whether `text` starts with `prefix` and goes on after it.
     function hasPrefix(bytes memory text, bytes memory prefix) internal pure returns (bool) {
         if (text.length <= prefix.length) return false;
-        for (uint256 i = 0; i < prefix.length; ++i) {
-            if (text[i] != prefix[i]) return false;
+        bytes32 head;
+        assembly ("memory-safe") {
+            head := keccak256(add(text, 0x20), mload(prefix))
         }
-        return true;
+        return head == keccak256(prefix);
     }
 
     /// @notice `text` without its first `count` bytes.
     function dropBytes(bytes memory text, uint256 count) internal pure returns (string memory) {
         bytes memory rest = new bytes(text.length - count);
-        for (uint256 i = 0; i < rest.length; ++i) {
-            rest[i] = text[count + i];
+        for (uint256 i = 0; i < rest.length; i += 32) {
+            // Whole words: memory is reserved in words, so the last one stays within what `rest` owns.
+            assembly ("memory-safe") {
+                mstore(add(add(rest, 0x20), i), mload(add(add(add(text, 0x20), count), i)))
+            }
         }
         return string(rest);
     }
