@@ -232,8 +232,8 @@ mod tests {
         30, 30, 31, 31, 31, 32, 32, 32, 33,
     ];
 
-    fn ids(n: usize) -> Vec<u16> {
-        (0..n as u16).collect()
+    fn ids(n: usize) -> Vec<usize> {
+        (0..n).collect()
     }
 
     #[test]
@@ -254,14 +254,14 @@ mod tests {
         for n in 1..=100usize {
             let set = ids(n);
             let mut tally = Members::new(&set).unwrap().tally();
-            for id in 0..n as u16 {
+            for id in 0..n {
                 let needed = QUORUM[n - 1];
-                assert_eq!(tally.require(needed).is_ok(), id as usize >= needed, "{id} votes of {n}");
+                assert_eq!(tally.require(needed).is_ok(), id >= needed, "{id} votes of {n}");
                 assert_eq!(tally.vote(&id), Vote::Counted);
                 assert_eq!(tally.vote(&id), Vote::Repeated);
-                assert_eq!(tally.votes(), id as usize + 1);
+                assert_eq!(tally.votes(), id + 1);
             }
-            assert_eq!(tally.vote(&(n as u16)), Vote::Stranger);
+            assert_eq!(tally.vote(&n), Vote::Stranger);
             assert_eq!(tally.votes(), n);
         }
     }

@@ -54,7 +54,7 @@ impl<'a> Item<'a> {
         let (kind, header_bytes, payload_bytes) = read_header(input)?;
         let end = header_bytes.checked_add(payload_bytes).ok_or(RlpError::LengthTooLarge)?;
         let truncated = RlpError::Truncated { needed: end, got: input.len() };
-        let (raw, rest) = input.split_at_checked(end).ok_or(truncated.clone())?;
+        let (raw, rest) = input.split_at_checked(end).ok_or_else(|| truncated.clone())?;
         let payload = raw.get(header_bytes..).ok_or(truncated)?;
         if let (Kind::Bytes, 1, [byte @ ..=0x7f]) = (kind, header_bytes, payload) {
             return Err(RlpError::LongSingleByte { byte: *byte });

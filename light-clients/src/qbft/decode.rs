@@ -14,7 +14,6 @@ use alloc::vec::Vec;
 use super::types::{Ballot, Field, QbftError, ValidatorVote, MAX_VALIDATORS};
 use crate::crypto::secp256k1::SIGNATURE_BYTES;
 use crate::crypto::{keccak256, Address};
-use crate::quorum::{Members, QuorumError};
 use crate::rlp::{encoded_len, put_header, put_list, put_uint, Item, Kind, RlpError};
 use crate::verdict::Hash32;
 
@@ -53,7 +52,7 @@ const NUMBER_FIELDS: [usize; 2] = [9, 10];
 /// The extra data of a header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Extra<'a> {
-    /// Who may propose and seal this header.
+    /// Who may propose and seal this header, in the order of the header.
     pub validators: Vec<Address>,
     /// The proposer's vote, if any.
     pub vote: Option<ValidatorVote>,
@@ -95,7 +94,7 @@ impl<'a> RawHeader<'a> {
     ///
     /// # Errors
     /// [`QbftError::HeaderTooLong`], [`QbftError::FieldCount`], or [`QbftError::Rlp`] with the field at fault, and
-    /// what the extra data can be refused for: its votes, its validators, more seals than validators.
+    /// [`QbftError::VoteType`].
     pub fn decode(bytes: &'a [u8]) -> Result<Self, QbftError> {
         if bytes.len() > MAX_HEADER_BYTES {
             return Err(QbftError::HeaderTooLong { got_bytes: bytes.len(), max_bytes: MAX_HEADER_BYTES });
@@ -154,10 +153,14 @@ impl<'a> Extra<'a> {
         let items = list.exactly::<5>().map_err(at(Field::Extra))?;
         let [vanity, validators, vote, round, seals] = items;
         vanity.array::<VANITY_BYTES>().map_err(at(Field::Vanity))?;
-        let validators = decode_validators(validators)?;
-        let seals = decode_seals(seals, validators.len())?;
         let (before_round, _) = split_after(list.payload(), items.get(..ROUND));
-        Ok(Self { validators, vote: decode_vote(vote)?, round: decode_round(round)?, seals, before_round })
+        Ok(Self {
+            validators: decode_validators(validators)?,
+            vote: decode_vote(vote)?,
+            round: decode_round(round)?,
+            seals: decode_seals(seals)?,
+            before_round,
+        })
     }
 
     /// The extra data without seals and with `round`.
@@ -176,19 +179,7 @@ impl<'a> Extra<'a> {
 
 fn decode_validators(item: Item<'_>) -> Result<Vec<Address>, QbftError> {
     let items = item.items(MAX_VALIDATORS).map_err(at(Field::Validators))?;
-    let validators: Vec<Address> =
-        items.iter().map(|item| item.array().map(Address)).collect::<Result<_, _>>().map_err(at(Field::Validators))?;
-    match Members::new(&validators) {
-        Ok(_) => {}
-        Err(QuorumError::Empty) => return Err(QbftError::NoValidators),
-        Err(QuorumError::Unordered { position }) => return Err(QbftError::ValidatorOrder { position }),
-        Err(error) => return Err(error.into()),
-    }
-    // In ascending order the zero address can only be the first.
-    if validators.first().is_some_and(Address::is_zero) {
-        return Err(QbftError::ZeroValidator);
-    }
-    Ok(validators)
+    items.iter().map(|item| item.array().map(Address)).collect::<Result<_, _>>().map_err(at(Field::Validators))
 }
 
 fn decode_vote(item: Item<'_>) -> Result<Option<ValidatorVote>, QbftError> {
@@ -210,11 +201,8 @@ fn decode_round(item: Item<'_>) -> Result<u32, QbftError> {
     Ok(digits.iter().fold(0, |round, byte| (round << 8) | u32::from(*byte)))
 }
 
-fn decode_seals<'a>(item: Item<'a>, validators: usize) -> Result<Vec<&'a [u8; SIGNATURE_BYTES]>, QbftError> {
+fn decode_seals<'a>(item: Item<'a>) -> Result<Vec<&'a [u8; SIGNATURE_BYTES]>, QbftError> {
     let items = item.items(MAX_VALIDATORS).map_err(at(Field::Seals))?;
-    if items.len() > validators {
-        return Err(QbftError::SealCount { got: items.len(), validators });
-    }
     let seal = |item: &Item<'a>| {
         let bytes = item.bytes()?;
         bytes.try_into().map_err(|_| RlpError::WrongLength { got: bytes.len(), expected: SIGNATURE_BYTES })

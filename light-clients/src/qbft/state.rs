@@ -126,7 +126,7 @@ fn decode_trusted(item: Item<'_>, sets: &[ValidatorSet]) -> Result<Trusted, RlpE
     let [height, hash, parent_hash, time_seconds, root, set, vote] = item.exactly::<7>()?;
     // A set that is not there and a root of zero leave an item short, as far as the caller is concerned.
     let missing = RlpError::WrongItemCount { got: sets.len(), expected: sets.len().saturating_add(1) };
-    let set = usize::try_from(set.uint()?).ok().and_then(|index| sets.get(index)).ok_or(missing.clone())?;
+    let set = usize::try_from(set.uint()?).ok().and_then(|index| sets.get(index)).ok_or_else(|| missing.clone())?;
     let vote = match vote.items(2)?.as_slice() {
         [] => None,
         [candidate, ballot] => {

@@ -2,9 +2,9 @@
 //! [`check_seals`] are called.
 //!
 //! 1. Form ([`check_form`]), of the header alone: not block 0; difficulty 1 and the mix hash of Istanbul consensus;
-//!    a state root that is not zero; a time within range; the proposer among the validators; at least four
-//!    validators unless the operator accepts fewer. (Ordered, distinct, non-zero validators and no more seals than
-//!    validators are matters of decoding.) Nonce and ommers are not judged: Besu's QBFT rules ignore them.
+//!    a state root that is not zero; a time within range; validators in ascending order, none twice, none zero, at
+//!    least four unless the operator accepts fewer; the proposer among them; no more seals than validators. Nonce
+//!    and ommers are not judged: Besu's QBFT rules ignore them.
 //! 2. Child ([`check_child`]), against the trusted header below: the parent hash, a later time, and a validator set
 //!    that is the same or differs by exactly what the vote in the trusted header asks for.
 //! 3. Seals ([`check_seals`]): every seal recovers to a distinct validator of the header, `ceil(2n/3)` of them, and
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use super::decode::RawHeader;
 use super::types::{Ballot, QbftError, Trusted, ValidatorVote, MIN_FAULT_TOLERANT};
 use crate::crypto::{secp256k1, Address};
-use crate::quorum::{Members, Vote};
+use crate::quorum::{Members, QuorumError, Vote};
 use crate::trust::TrustOptions;
 use crate::verdict::Hash32;
 
@@ -48,10 +48,30 @@ pub(crate) fn check_form(header: &RawHeader<'_>, trust: &TrustOptions) -> Result
     if header.time_seconds > MAX_TIME_SECONDS {
         return Err(QbftError::TimeRange { got_seconds: header.time_seconds });
     }
-    if header.extra.validators.binary_search(&header.coinbase).is_err() {
+    let validators = header.extra.validators.as_slice();
+    check_validators(validators, trust)?;
+    if validators.binary_search(&header.coinbase).is_err() {
         return Err(QbftError::Proposer { coinbase: header.coinbase });
     }
-    check_fault_tolerance(header.extra.validators.len(), trust)
+    if header.extra.seals.len() > validators.len() {
+        return Err(QbftError::SealCount { got: header.extra.seals.len(), validators: validators.len() });
+    }
+    Ok(())
+}
+
+/// Checks that a set is in ascending order without the zero address, and large enough for the operator.
+fn check_validators(validators: &[Address], trust: &TrustOptions) -> Result<(), QbftError> {
+    match Members::new(validators) {
+        Ok(_) => {}
+        Err(QuorumError::Empty) => return Err(QbftError::NoValidators),
+        Err(QuorumError::Unordered { position }) => return Err(QbftError::ValidatorOrder { position }),
+        Err(error) => return Err(error.into()),
+    }
+    // In ascending order the zero address can only be the first.
+    if validators.first().is_some_and(Address::is_zero) {
+        return Err(QbftError::ZeroValidator);
+    }
+    check_fault_tolerance(validators.len(), trust)
 }
 
 /// Checks that a set tolerates a fault, or that the operator accepts that it does not.

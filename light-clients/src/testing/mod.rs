@@ -9,10 +9,14 @@
     reason = "test helpers fail by panicking, on the caller's own mistakes"
 )]
 
+#[cfg(feature = "qbft")]
+mod headers;
 mod keys;
 #[cfg(feature = "qbft")]
 mod trie;
 
+#[cfg(feature = "qbft")]
+pub use headers::{vote, HeaderSpec, Network, COMMITMENT_SLOT, TRUST};
 pub use keys::{keys, Key};
 #[cfg(feature = "qbft")]
 pub use trie::{compact, EvmState, Trie};

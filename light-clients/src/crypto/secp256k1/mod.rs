@@ -163,8 +163,11 @@ mod tests {
         signature
     }
 
+    /// A digest, a signature, and what must become of it; `None` for an error of any kind or a stranger.
+    type Case = ([u8; 32], [u8; 65], Result<Address, Option<SignatureError>>);
+
     /// Signatures of every kind with what must become of them.
-    fn cases() -> std::vec::Vec<([u8; 32], [u8; 65], Result<Address, Option<SignatureError>>)> {
+    fn cases() -> std::vec::Vec<Case> {
         let mut one = [0u8; 32];
         one[31] = 1;
         let mut cases = std::vec::Vec::new();

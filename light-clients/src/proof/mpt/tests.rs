@@ -3,12 +3,12 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     reason = "a test fails by panicking"
 )]
 
 use super::*;
 use crate::testing::{compact, EvmState, Trie};
-use std::string::ToString;
 use std::vec;
 use std::vec::Vec;
 
@@ -400,7 +400,7 @@ fn encoded_proofs_have_one_form_and_are_bounded() {
     assert_eq!((decoded.account.len(), decoded.storage.len()), (2, 3));
     let check = |bytes: &[u8], code: &str| {
         let error = StorageProof::decode(bytes).unwrap_err();
-        assert_eq!(error.code(), code, "{}", error.to_string());
+        assert_eq!(error.code(), code, "{error}");
     };
     check(&[], "LC-RLP-001");
     check(&[0xc0], "LC-RLP-013");
