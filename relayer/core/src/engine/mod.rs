@@ -29,6 +29,8 @@ mod closed;
 pub mod limits;
 mod plan;
 mod step;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod types;
 

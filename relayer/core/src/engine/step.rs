@@ -60,8 +60,18 @@ impl Engine {
 
     fn sent(&mut self, source: Side, height: u64, packet: Packet, at: Timestamp) -> Vec<Effect> {
         let key = Key { source, sequence: packet.sequence };
-        if self.is_closed(&key) || self.packets.contains_key(&key) {
+        if self.is_closed(&key) {
             return Vec::new();
+        }
+        if let Some(entry) = self.packets.get_mut(&key) {
+            // A packet whose first claim was refused may have been told wrongly: the newer claim takes its place.
+            let waits = matches!(entry.state, State::Sent | State::Parked(_)) && entry.acknowledgement.is_none();
+            if !waits || entry.refusals == 0 || entry.packet == packet {
+                return Vec::new();
+            }
+            entry.packet = packet;
+            entry.enter(State::Sent, height);
+            return vec![Effect::Entered { key }];
         }
         self.packets.insert(key, Entry::new(packet, State::Sent, height, at));
         vec![Effect::Entered { key }]
@@ -80,8 +90,10 @@ impl Engine {
         }
         let entry = self.packets.entry(key).or_insert_with(|| Entry::new(packet, State::Sent, height, at));
         match entry.state {
-            State::Received => return Vec::new(),
-            State::Sent => entry.enter(State::Received, height),
+            State::Received if entry.refusals == 0 || entry.acknowledgement.as_ref() == Some(&acknowledgement) => {
+                return Vec::new();
+            }
+            State::Received | State::Sent => entry.enter(State::Received, height),
             // The claim came after the packet ended on its source, or while it waits for a person: keep the ack,
             // since it tells how the packet ended.
             State::Closing | State::Parked(_) => {}
@@ -132,6 +144,12 @@ impl Engine {
         // A claim may have moved the packet on while the job ran; its result is then old news.
         let current = entry.serves(job.kind);
         match outcome {
+            ItemOutcome::Closed(Outcome::Phantom) => {
+                let rescan = Effect::Rescan { side: key.source, height: entry.claim_height };
+                let mut effects = self.close(key, Outcome::Phantom);
+                effects.push(rescan);
+                return effects;
+            }
             ItemOutcome::Closed(outcome) => return self.close(key, outcome),
             _ if !current => {}
             ItemOutcome::Delivered { height } => {
@@ -147,9 +165,17 @@ impl Engine {
                 return vec![Effect::Entered { key }];
             }
             ItemOutcome::Failed { code, class, message } => {
-                if entry.failed(code, class, message, head) {
-                    return vec![Effect::Entered { key }];
+                let claim_height = entry.claim_height;
+                let parked = entry.failed(code, class, message, head);
+                let mut effects = Vec::new();
+                if class == Class::Misbehaviour {
+                    let side = if job.kind == JobKind::Ack { key.source.other() } else { key.source };
+                    effects.push(Effect::Rescan { side, height: claim_height });
                 }
+                if parked {
+                    effects.push(Effect::Entered { key });
+                }
+                return effects;
             }
         }
         Vec::new()

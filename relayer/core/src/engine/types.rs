@@ -245,6 +245,13 @@ pub enum Effect {
         /// Packet.
         key: Key,
     },
+    /// A claim did not hold: scan its side again from its height, since the endpoint may have changed what it said.
+    Rescan {
+        /// Side of the claim.
+        side: Side,
+        /// Height of the claim.
+        height: u64,
+    },
     /// A packet ended: journal it.
     Ended {
         /// Packet.
