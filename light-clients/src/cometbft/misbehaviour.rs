@@ -70,7 +70,7 @@ fn stands(client: &CometBft, update: &Update, now: Timestamp) -> Result<(), Come
 /// The update is a second header at a retained height: of the same validators, after the same block, and signed by
 /// more than two thirds of them.
 pub(super) fn second_header(client: &CometBft, update: &Update) -> Result<(), CometBftError> {
-    let retained = client.retained.get(&update.height).ok_or(CometBftError::NoState {
+    let retained = client.retained.get(&update.height).ok_or_else(|| CometBftError::NoState {
         height: update.height,
         next: update.height.saturating_add(1),
         newest: client.head_height(),

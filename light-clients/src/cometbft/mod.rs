@@ -48,10 +48,13 @@ mod saved;
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     clippy::missing_panics_doc,
     reason = "builds chains for tests, not from input"
 )]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod types;
 mod verify;
 
@@ -187,7 +190,7 @@ impl CometBft {
     /// An older header is the one that the retained header above it follows.
     fn check_link(&self, update: &Update) -> Result<(), CometBftError> {
         let successor = update.height.saturating_add(1);
-        let above = self.retained.get(&successor).ok_or(CometBftError::NotLinked {
+        let above = self.retained.get(&successor).ok_or_else(|| CometBftError::NotLinked {
             height: update.height,
             trusted_height: self.head_height(),
             successor,

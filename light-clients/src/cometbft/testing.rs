@@ -1,6 +1,7 @@
 //! Chains of real headers and commits, signed with ed25519 keys, for tests, fuzzing, benches and devnets.
 
-use alloc::string::{String, ToString};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::{vec, vec::Vec};
 
 use ed25519_consensus::SigningKey;
@@ -28,23 +29,39 @@ pub const BLOCK_SECONDS: u64 = 2;
 /// A validator with its key.
 #[derive(Clone, Debug)]
 pub struct Signer {
-    key: SigningKey,
+    key: Key,
     /// Its voting power.
     pub power: u64,
 }
 
+#[derive(Clone, Debug)]
+enum Key {
+    Honest(SigningKey),
+    /// A point of small order, and the bytes that stand for every signature.
+    Weak([u8; 32], [u8; 64]),
+}
+
 impl Signer {
+    /// A validator whose key is a point of small order: its signature is the same for every message.
+    #[must_use]
+    pub fn weak(key: [u8; 32], signature: [u8; 64], power: u64) -> Self {
+        Self { key: Key::Weak(key, signature), power }
+    }
+
     /// The validator of a seed: equal seeds give equal keys.
     #[must_use]
     pub fn new(seed: u64, power: u64) -> Self {
         let key = Hash32::sha256(&[b"catenary test validator", &seed.to_be_bytes()]);
-        Self { key: SigningKey::from(key.0), power }
+        Self { key: Key::Honest(SigningKey::from(key.0)), power }
     }
 
     /// The public key.
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
-        self.key.verification_key().to_bytes()
+        match &self.key {
+            Key::Honest(key) => key.verification_key().to_bytes(),
+            Key::Weak(key, _) => *key,
+        }
     }
 
     /// The address.
@@ -56,7 +73,10 @@ impl Signer {
     /// Signs a message.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.key.sign(message).to_bytes()
+        match &self.key {
+            Key::Honest(key) => key.sign(message).to_bytes(),
+            Key::Weak(_, signature) => *signature,
+        }
     }
 }
 
@@ -116,7 +136,7 @@ impl Chain {
     /// A chain without blocks whose first block is signed by `validators`.
     #[must_use]
     pub fn new(chain_id: &str, validators: Vec<Signer>) -> Self {
-        Self { chain_id: chain_id.to_string(), blocks: Vec::new(), next: validators }
+        Self { chain_id: chain_id.to_owned(), blocks: Vec::new(), next: validators }
     }
 
     /// A chain of `count` blocks with the same validators, whose application hashes differ.

@@ -113,7 +113,7 @@ fn leaf_hash(prefix: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
 /// A node of an IAVL tree over entries in key order, split in halves, as a tree filled in random order ends up.
 enum Node<'a> {
     Leaf(&'a (Vec<u8>, Vec<u8>)),
-    Inner { height: u64, size: u64, left: Box<Node<'a>>, right: Box<Node<'a>> },
+    Inner { height: u64, size: u64, left: Box<Self>, right: Box<Self> },
 }
 
 impl<'a> Node<'a> {
