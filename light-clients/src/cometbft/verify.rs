@@ -1,7 +1,7 @@
 //! Judges a decoded update against trusted facts. Pure: nothing is remembered here.
 //!
-//! Order of checks for the header after a trusted one: chain id, trusting period (the caller's), time, the link to
-//! the trusted header, the announced validators, clock drift, the shape of the commit, the power that claims to have
+//! Order of checks for the header after a trusted one: chain id, trusting period (the caller's), the link to the
+//! trusted header, the announced validators, time, clock drift, the shape of the commit, the power that claims to have
 //! signed, and last the signatures, by the wrapped library, which repeats most of the above for itself.
 //!
 //! The library leaves these to its caller, and they are checked here or in [`decode`](super::decode): that the last
@@ -63,13 +63,13 @@ pub(super) fn successor(
     base: Base<'_>,
     terms: Terms<'_>,
 ) -> Result<(), CometBftError> {
-    if update.time <= base.header.time {
-        return Err(CometBftError::Time { height: update.height, got: update.time, after: base.header.time });
-    }
     let adjacent = base.height.checked_add(1) == Some(update.height);
     if adjacent {
         follows(update, Some(base.header.hash))?;
         announced(update, base.header.next_validators_hash)?;
+    }
+    if update.time <= base.header.time {
+        return Err(CometBftError::Time { height: update.height, got: update.time, after: base.header.time });
     }
     if terms.purpose == Purpose::Update && terms.options.is_from_future(update.time, terms.now) {
         let drift_seconds = terms.options.clock_drift_seconds;
