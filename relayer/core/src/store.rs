@@ -8,7 +8,7 @@
 
 use core::fmt::Debug;
 
-use catenary_light_clients::Class;
+use catenary_light_clients::{Class, Hash32};
 use thiserror::Error as ThisError;
 
 /// A part of the store; each has its own key space.
@@ -129,6 +129,17 @@ pub enum StoreError {
         /// Records in the journal.
         journal: u64,
     },
+    /// The store was folded from another journal.
+    #[error(
+        "the store stands after record {records} of a journal with hash {hash}, which is no place in this journal; put \
+         the right journal back, or move the store away to go on with what this journal knows"
+    )]
+    ForeignJournal {
+        /// Records folded.
+        records: u64,
+        /// Chain hash after them.
+        hash: Hash32,
+    },
     /// An earlier failure left the ledger behind its journal.
     #[error("the ledger stopped after an earlier failure ({reason}); restart the node, it recovers from the journal")]
     Stopped {
@@ -154,6 +165,7 @@ impl StoreError {
             Self::Corrupt { .. } => "STORE-002",
             Self::AheadOfJournal { .. } => "STORE-003",
             Self::Stopped { .. } => "STORE-004",
+            Self::ForeignJournal { .. } => "STORE-005",
             Self::Journal { code, .. } => code,
         }
     }
@@ -163,7 +175,7 @@ impl StoreError {
     pub const fn class(&self) -> Class {
         match self {
             Self::Io { .. } | Self::Corrupt { .. } | Self::Stopped { .. } | Self::Journal { .. } => Class::Permanent,
-            Self::AheadOfJournal { .. } => Class::Config,
+            Self::AheadOfJournal { .. } | Self::ForeignJournal { .. } => Class::Config,
         }
     }
 }

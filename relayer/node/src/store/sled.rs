@@ -1,0 +1,95 @@
+//! The store on disk. The only file that names sled: its project is quiet, so it holds nothing that the journal
+//! cannot give back, and it can be replaced here.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
+
+use catenary_core::store::Entry;
+use catenary_core::{Store, StoreError, StoreOp, Tree};
+
+/// Bytes of page cache: the working state of some ten thousand open packets, within the node's memory budget.
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// How often sled writes back on its own, in milliseconds. What a crash loses is folded again from the journal.
+const FLUSH_EVERY_MS: u64 = 500;
+
+/// One handle on one sled tree; our trees are told apart by a prefix byte, so that a batch over several is atomic.
+#[derive(Debug)]
+pub struct SledStore {
+    db: sled::Db,
+}
+
+impl SledStore {
+    /// Opens or creates a database.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], also when sled panics on what it finds.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_| StoreError::Io { action: "open its files", reason: "the database panicked".into() })?;
+        Ok(Self { db: opened.map_err(|error| io("open its files", &error))? })
+    }
+
+    /// Writes everything back.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map(|_| ()).map_err(|error| io("flush", &error))
+    }
+}
+
+fn io(action: &'static str, error: &sled::Error) -> StoreError {
+    StoreError::Io { action, reason: error.to_string() }
+}
+
+fn full_key(tree: Tree, key: &str) -> Vec<u8> {
+    let mut full = Vec::with_capacity(key.len().saturating_add(1));
+    full.push(tree.prefix());
+    full.extend_from_slice(key.as_bytes());
+    full
+}
+
+fn entry(key: &[u8], value: &[u8]) -> Result<Entry, StoreError> {
+    let text = key.get(1..).unwrap_or_default();
+    let text = std::str::from_utf8(text)
+        .map_err(|error| StoreError::Corrupt { key: hex::encode(key), reason: error.to_string() })?;
+    Ok((text.into(), value.to_vec()))
+}
+
+impl Store for SledStore {
+    fn apply(&self, batch: &[StoreOp]) -> Result<(), StoreError> {
+        let mut changes = sled::Batch::default();
+        for op in batch {
+            match op {
+                StoreOp::Put { tree, key, value } => changes.insert(full_key(*tree, key), value.as_slice()),
+                StoreOp::Delete { tree, key } => changes.remove(full_key(*tree, key)),
+            }
+        }
+        self.db.apply_batch(changes).map_err(|error| io("write", &error))
+    }
+
+    fn get(&self, tree: Tree, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.db.get(full_key(tree, key)).map_err(|error| io("read", &error))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, tree: Tree, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let prefix = full_key(tree, prefix);
+        let mut start = prefix.clone();
+        if let Some(after) = after {
+            // The smallest key above `after` is `after` with a zero byte behind it.
+            start = full_key(tree, after);
+            start.push(0);
+        }
+        let mut entries = Vec::new();
+        for item in self.db.range(start.max(prefix.clone())..).take(limit) {
+            let (key, value) = item.map_err(|error| io("read", &error))?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            entries.push(entry(&key, &value)?);
+        }
+        Ok(entries)
+    }
+}
