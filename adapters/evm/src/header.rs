@@ -1,0 +1,161 @@
+//! Raw headers: the RLP of a block header is built from the JSON fields of `eth_getBlockByNumber`, and its hash is
+//! compared with the one that the endpoint claims. A light client then checks the seals in it.
+//!
+//! Fields that came with later forks are kept in their canonical order, so a header of a newer network is hashed
+//! right or refused, never cut.
+
+use catenary_light_clients::{Hash32, Timestamp};
+use ethers_core::utils::keccak256;
+use ethers_core::utils::rlp::{Rlp, RlpStream};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::json;
+
+/// How a header field is written in JSON and in RLP.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A number of at most this many bytes.
+    Number(usize),
+    /// Exactly this many bytes.
+    Fixed(usize),
+    /// Any number of bytes.
+    Bytes,
+}
+
+/// The fields that every header has, in RLP order (Yellow Paper 4.3).
+const FIELDS: [(&str, Kind); 15] = [
+    ("parentHash", Kind::Fixed(32)),
+    ("sha3Uncles", Kind::Fixed(32)),
+    ("miner", Kind::Fixed(20)),
+    ("stateRoot", Kind::Fixed(32)),
+    ("transactionsRoot", Kind::Fixed(32)),
+    ("receiptsRoot", Kind::Fixed(32)),
+    ("logsBloom", Kind::Fixed(256)),
+    ("difficulty", Kind::Number(32)),
+    ("number", Kind::Number(8)),
+    ("gasLimit", Kind::Number(32)),
+    ("gasUsed", Kind::Number(32)),
+    ("timestamp", Kind::Number(8)),
+    ("extraData", Kind::Bytes),
+    ("mixHash", Kind::Fixed(32)),
+    ("nonce", Kind::Fixed(8)),
+];
+/// Index of `extraData` in [`FIELDS`].
+const EXTRA_DATA: usize = 12;
+
+/// The fields that forks have added, in RLP order (EIP-1559, 4895, 4844 twice, 4788, 7685). A header may end after
+/// any of them but not leave one out.
+const LATER_FIELDS: [(&str, Kind); 6] = [
+    ("baseFeePerGas", Kind::Number(32)),
+    ("withdrawalsRoot", Kind::Fixed(32)),
+    ("blobGasUsed", Kind::Number(8)),
+    ("excessBlobGas", Kind::Number(8)),
+    ("parentBeaconBlockRoot", Kind::Fixed(32)),
+    ("requestsHash", Kind::Fixed(32)),
+];
+
+/// A header as an endpoint gave it, with a hash that fits its bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct RawHeader {
+    pub(crate) height: u64,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) hash: Hash32,
+    pub(crate) rlp: Vec<u8>,
+}
+
+/// Reads the block that was asked for at `height`.
+///
+/// # Errors
+/// No block, a missing or malformed field, another height, or a hash that is not the header's.
+pub(crate) fn from_json(height: u64, block: &Value) -> Result<RawHeader> {
+    if block.is_null() {
+        return Err(Error::NoBlock { height });
+    }
+    let refuse = |field: &'static str| move |reason: String| Error::Header { height, field, reason };
+    let got = json::quantity(block.get("number")).map_err(refuse("number"))?;
+    if got != height {
+        return Err(Error::OtherBlock { asked: height, got });
+    }
+    let seconds = json::quantity(block.get("timestamp")).map_err(refuse("timestamp"))?;
+    let claimed = Hash32(json::fixed(block.get("hash")).map_err(refuse("hash"))?);
+    let items = fields(height, block)?;
+    let computed = qbft_hash(&items).map_err(refuse("extraData"))?;
+    if computed != claimed {
+        return Err(Error::HashMismatch { height, computed, claimed });
+    }
+    Ok(RawHeader { height, timestamp: Timestamp::from_seconds(seconds), hash: computed, rlp: encode(&items) })
+}
+
+fn fields(height: u64, block: &Value) -> Result<Vec<Vec<u8>>> {
+    let mut items = Vec::with_capacity(FIELDS.len() + LATER_FIELDS.len());
+    for (field, kind) in FIELDS {
+        items.push(read(block, field, kind).map_err(|reason| Error::Header { height, field, reason })?);
+    }
+    let mut ended = None;
+    for (field, kind) in LATER_FIELDS {
+        match (block.get(field), ended) {
+            (None | Some(Value::Null), None) => ended = Some(field),
+            (None | Some(Value::Null), Some(_)) => {}
+            (Some(_), Some(missing)) => {
+                return Err(Error::Header {
+                    height,
+                    field,
+                    reason: format!("is there, but {missing} before it is not"),
+                });
+            }
+            (Some(_), None) => {
+                items.push(read(block, field, kind).map_err(|reason| Error::Header { height, field, reason })?);
+            }
+        }
+    }
+    Ok(items)
+}
+
+fn read(block: &Value, field: &str, kind: Kind) -> core::result::Result<Vec<u8>, String> {
+    let value = block.get(field);
+    match kind {
+        Kind::Number(bytes_max) => json::quantity_bytes(value, bytes_max),
+        Kind::Bytes => json::data(value),
+        Kind::Fixed(length) => {
+            let bytes = json::data(value)?;
+            if bytes.len() == length {
+                Ok(bytes)
+            } else {
+                Err(format!("has {} bytes, expected {length}", bytes.len()))
+            }
+        }
+    }
+}
+
+fn encode(items: &[Vec<u8>]) -> Vec<u8> {
+    let mut stream = RlpStream::new_list(items.len());
+    for item in items {
+        stream.append(&item.as_slice());
+    }
+    stream.out().to_vec()
+}
+
+/// Keccak-256 of the header with round 0 and without commit seals: seals come after the hash that they sign.
+fn qbft_hash(items: &[Vec<u8>]) -> core::result::Result<Hash32, String> {
+    let mut items = items.to_vec();
+    if let Some(extra) = items.get_mut(EXTRA_DATA) {
+        *extra = without_seals(extra).map_err(|error| format!("is not QBFT's: {error}"))?;
+    }
+    Ok(Hash32(keccak256(encode(&items))))
+}
+
+fn without_seals(extra: &[u8]) -> core::result::Result<Vec<u8>, String> {
+    let list = Rlp::new(extra);
+    let count = list.item_count().map_err(|error| error.to_string())?;
+    if !list.is_list() || count != 5 {
+        return Err(format!("{count} items, expected 5"));
+    }
+    let mut stream = RlpStream::new_list(5);
+    for index in 0..3 {
+        let item = list.at(index).map_err(|error| error.to_string())?;
+        stream.append_raw(item.as_raw(), 1);
+    }
+    stream.append(&0u8).begin_list(0);
+    Ok(stream.out().to_vec())
+}

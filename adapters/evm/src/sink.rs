@@ -1,0 +1,253 @@
+//! The writing side: transactions, broadcasts, receipts.
+
+use async_trait::async_trait;
+use catenary_api::{
+    Account, Broadcast, BuildRequest, ChainSink, Message, PublicKey, SignedTx, SinkLimits, TxHash, TxReceipt,
+    UnsignedTx,
+};
+use catenary_light_clients::Hash32;
+use catenary_protocol::attestation::Address;
+use ethers_core::types::U256;
+use ethers_providers::JsonRpcError;
+use serde_json::{json, Map, Value};
+
+use crate::chain::{revert_data, EvmChain};
+use crate::config::GasPrice;
+use crate::error::{shorten, Error, Result};
+use crate::json::{self as strict, hex0x, to_quantity};
+use crate::rpc::Request;
+use crate::tx::{self, checksummed, Gas, Payload};
+use crate::{abi, limits, receipt};
+
+/// What a node's refusal of a transaction means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Refusal {
+    /// It is in the pool already.
+    Known,
+    /// Its nonce is used, perhaps by itself.
+    NonceUsed,
+    /// Its nonce is ahead, or another transaction with it waits in the pool.
+    Nonce,
+    /// It will not be included.
+    Final,
+    /// Nobody can say.
+    Unclear,
+}
+
+/// Reads the words of geth, GoQuorum, Besu and Nethermind; there are no codes for these.
+fn refusal(error: &JsonRpcError) -> Refusal {
+    let text = error.message.to_lowercase().replace(['_', ' '], "");
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["alreadyknown", "knowntransaction", "alreadyimported", "alreadyexists"]) {
+        Refusal::Known
+    } else if has(&["noncetoolow", "oldnonce"]) {
+        Refusal::NonceUsed
+    } else if has(&["noncetoohigh", "noncegap", "noncetoodistant", "replacementtransaction", "replacementunderpriced"])
+    {
+        Refusal::Nonce
+    } else if has(&["poolisfull", "poollimit", "timeout", "internalerror"]) || matches!(error.code, -32603 | -32005) {
+        // A full pool, an internal error and a rate limit (EIP-1474) say nothing of the transaction itself.
+        Refusal::Unclear
+    } else {
+        Refusal::Final
+    }
+}
+
+impl EvmChain {
+    async fn account_claim(&self, key: &PublicKey) -> Result<Account> {
+        let address = tx::address_of(key)?;
+        let at = hex0x(&address);
+        // The count of the newest state, not of the pool: a pool differs from node to node and forgets.
+        let requests = [
+            Request::new("eth_getTransactionCount", json!([at, "latest"])),
+            Request::new("eth_getBalance", json!([at, "latest"])),
+        ];
+        let answers = self.rpc.batch_all(&requests).await?;
+        let refuse = |call: &'static str| move |reason: String| self.bad_output(call, &address, reason);
+        let nonce = strict::quantity(answers.first()).map_err(refuse("eth_getTransactionCount"))?;
+        let balance = strict::quantity_bytes(answers.get(1), 32).map_err(refuse("eth_getBalance"))?;
+        let balance = U256::from_big_endian(&balance).to_string();
+        Ok(Account { address: checksummed(&address), number: 0, nonce, balance })
+    }
+
+    async fn gas_price_wei(&self) -> Result<u128> {
+        match self.config.gas_price {
+            GasPrice::Fixed { wei } => Ok(wei),
+            GasPrice::Node => {
+                let answer = self.rpc.call("eth_gasPrice", json!([])).await?;
+                let bytes = strict::quantity_bytes(Some(&answer), 16).map_err(|reason| Error::Config {
+                    chain: self.config.name.clone(),
+                    reason: format!("the node's gas price {reason}; set gas_price_wei"),
+                })?;
+                Ok(bytes.iter().fold(0, |sum, byte| (sum << 8) | u128::from(*byte)))
+            }
+        }
+    }
+
+    async fn build_tx(&self, request: BuildRequest<'_>) -> Result<UnsignedTx> {
+        let payload = tx::payload(|| self.router(), request.body)?;
+        let max = self.config.tx_bytes_max;
+        // Before the node is asked: an estimate of what cannot be sent is wasted.
+        if payload.data.len() > max {
+            return Err(Error::TxTooLarge { got: payload.data.len(), max });
+        }
+        let from = tx::address_of(request.public_key)?;
+        let price_wei = self.gas_price_wei().await?;
+        let estimate = self.estimate(&from, &payload, price_wei).await?;
+        let limit = estimate.saturating_mul(self.config.gas_multiplier_percent) / 100;
+        let gas = Gas { limit: limit.min(self.config.gas_max), price_wei };
+        let unsigned = tx::unsigned(self.config.chain_id, payload, &request, gas);
+        if unsigned.size_bytes > max {
+            return Err(Error::TxTooLarge { got: unsigned.size_bytes, max });
+        }
+        Ok(unsigned)
+    }
+
+    async fn estimate(&self, from: &Address, payload: &Payload, price_wei: u128) -> Result<u64> {
+        let mut call = Map::new();
+        call.insert("from".to_owned(), hex0x(from).into());
+        if let Some(to) = payload.to {
+            call.insert("to".to_owned(), hex0x(&to).into());
+        }
+        call.insert("data".to_owned(), hex0x(&payload.data).into());
+        call.insert("gas".to_owned(), to_quantity(self.config.gas_max));
+        call.insert("gasPrice".to_owned(), format!("{price_wei:#x}").into());
+        match self.rpc.call("eth_estimateGas", Value::Array(vec![Value::Object(call)])).await {
+            Ok(answer) => {
+                let at = payload.to.unwrap_or_default();
+                let gas = strict::quantity(Some(&answer));
+                let gas = gas.map_err(|reason| self.bad_output("eth_estimateGas", &at, reason))?;
+                if gas > self.config.gas_max {
+                    return Err(Error::TooMuchGas { max: self.config.gas_max });
+                }
+                Ok(gas)
+            }
+            Err(Error::Node { endpoint, method, error }) => Err(self.estimate_error(endpoint, method, error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn estimate_error(&self, endpoint: String, method: String, error: JsonRpcError) -> Error {
+        let text = error.message.to_lowercase();
+        if let Some(data) = revert_data(&error) {
+            Error::WouldRevert { reason: abi::revert_reason(&data) }
+        } else if text.contains("gas required exceeds") || text.contains("out of gas") {
+            Error::TooMuchGas { max: self.config.gas_max }
+        } else if text.contains("insufficient funds") {
+            Error::Refused { reason: shorten(&error.message) }
+        } else {
+            Error::Node { endpoint, method, error }
+        }
+    }
+
+    async fn send(&self, tx: &SignedTx) -> Broadcast {
+        match self.rpc.call_once("eth_sendRawTransaction", json!([hex0x(&tx.bytes)])).await {
+            Ok(answer) => match strict::fixed(Some(&answer)) {
+                Ok(hash) if Hash32(hash) == tx.hash.0 => Broadcast::Accepted,
+                _ => {
+                    let got = shorten(&answer.to_string());
+                    Broadcast::Unknown(Error::OtherHash { got, expected: tx.hash.0 }.into())
+                }
+            },
+            Err(Error::Node { endpoint, method, error }) => {
+                let reason = shorten(&error.message);
+                match refusal(&error) {
+                    Refusal::Known => Broadcast::Accepted,
+                    Refusal::NonceUsed => self.used_nonce(tx, reason).await,
+                    Refusal::Nonce => Broadcast::NonceMismatch(Error::Nonce { reason }.into()),
+                    Refusal::Final => Broadcast::Refused(Error::Refused { reason }.into()),
+                    Refusal::Unclear => Broadcast::Unknown(Error::Node { endpoint, method, error }.into()),
+                }
+            }
+            Err(error) => Broadcast::Unknown(error.into()),
+        }
+    }
+
+    /// A used nonce is a success when it was this very transaction that used it.
+    async fn used_nonce(&self, tx: &SignedTx, reason: String) -> Broadcast {
+        match self.rpc.call("eth_getTransactionByHash", json!([hex0x(tx.hash.0.as_bytes())])).await {
+            Ok(Value::Null) => Broadcast::NonceMismatch(Error::Nonce { reason }.into()),
+            Ok(_) => Broadcast::Accepted,
+            Err(error) => Broadcast::Unknown(error.into()),
+        }
+    }
+
+    async fn receipt_of(&self, hash: &TxHash) -> Result<Option<TxReceipt>> {
+        let id = hex0x(hash.0.as_bytes());
+        let requests = [
+            Request::new("eth_getTransactionReceipt", json!([id])),
+            Request::new("eth_getTransactionByHash", json!([id])),
+        ];
+        let answers = self.rpc.batch_all(&requests).await?;
+        let [json_receipt, json_tx] = answers.as_slice() else { return Ok(None) };
+        let Some(mut receipt) = receipt::from_json(hash, json_receipt, json_tx)? else { return Ok(None) };
+        if !receipt.success {
+            receipt.error = Some(self.failure(json_receipt, json_tx, receipt.height).await);
+        }
+        Ok(Some(receipt))
+    }
+
+    /// Why a transaction failed, as well as it can be told: from the receipt, where the node keeps reasons, else by
+    /// calling the same in the state before its block. For people only.
+    async fn failure(&self, receipt: &Value, tx: &Value, height: u64) -> String {
+        if let Ok(data) = strict::data(receipt.get("revertReason")) {
+            return abi::revert_reason(&data);
+        }
+        let mut call = Map::new();
+        for (field, name) in
+            [("from", "from"), ("to", "to"), ("gas", "gas"), ("gasPrice", "gasPrice"), ("input", "data")]
+        {
+            if let Some(value) = tx.get(field).filter(|value| !value.is_null()) {
+                call.insert(name.to_owned(), value.clone());
+            }
+        }
+        let before = to_quantity(height.saturating_sub(1));
+        match self.rpc.call("eth_call", json!([call, before])).await {
+            Err(Error::Node { error, .. }) => {
+                revert_data(&error).map_or_else(|| shorten(&error.message), |data| abi::revert_reason(&data))
+            }
+            Err(error) => format!("failed; the reason could not be read ({})", error.code()),
+            Ok(_) => "failed, though the same call succeeds in the state before its block".to_owned(),
+        }
+    }
+}
+
+#[async_trait]
+impl ChainSink for EvmChain {
+    async fn account(&self, key: &PublicKey) -> catenary_api::Result<Account> {
+        Ok(self.account_claim(key).await?)
+    }
+
+    fn address(&self, key: &PublicKey) -> catenary_api::Result<String> {
+        Ok(checksummed(&tx::address_of(key)?))
+    }
+
+    async fn build(&self, request: BuildRequest<'_>) -> catenary_api::Result<UnsignedTx> {
+        Ok(self.build_tx(request).await?)
+    }
+
+    fn finish(&self, unsigned: &UnsignedTx, signature: &[u8; 65]) -> catenary_api::Result<SignedTx> {
+        Ok(tx::signed(self.config.chain_id, unsigned, signature)?)
+    }
+
+    async fn broadcast(&self, tx: &SignedTx) -> Broadcast {
+        self.send(tx).await
+    }
+
+    async fn receipt(&self, hash: &TxHash) -> catenary_api::Result<Option<TxReceipt>> {
+        Ok(self.receipt_of(hash).await?)
+    }
+
+    fn size_bytes(&self, message: &Message) -> usize {
+        // A message that cannot be encoded is refused by `build`; here it counts as too large for any transaction.
+        abi::message(message).map_or(usize::MAX, |data| data.len().saturating_add(limits::MULTICALL_ITEM_BYTES))
+    }
+
+    fn limits(&self) -> SinkLimits {
+        SinkLimits {
+            tx_bytes_max: self.config.tx_bytes_max,
+            gas_max: self.config.gas_max,
+            messages_max: limits::MESSAGES_MAX,
+        }
+    }
+}

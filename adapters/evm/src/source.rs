@@ -1,0 +1,238 @@
+//! The reading side: heads, headers, events, proofs and on-chain clients.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use catenary_api::limits::{HEIGHTS_MAX, PATHS_MAX};
+use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, ProofClaim};
+use catenary_light_clients::Timestamp;
+use catenary_protocol::attestation::Address;
+use ethers_core::abi::{ParamType, Token};
+use ethers_providers::JsonRpcError;
+use serde_json::{json, Value};
+
+use crate::abi::{self, Contract};
+use crate::chain::{EvmChain, Read, Target};
+use crate::error::{shorten, Error, Result};
+use crate::json::{self as strict, hex0x, to_quantity};
+use crate::rpc::Request;
+use crate::tx::checksummed;
+use crate::{events, header, proof};
+
+fn block_request(height: u64) -> Request {
+    Request::new("eth_getBlockByNumber", json!([to_quantity(height), false]))
+}
+
+fn check_range(from: u64, to: u64) -> Result<u64> {
+    let count = to.checked_sub(from).ok_or(Error::EmptyRange { from, to })?.saturating_add(1);
+    if count > HEIGHTS_MAX {
+        return Err(Error::RequestTooLarge { what: "heights", got: count, max: HEIGHTS_MAX });
+    }
+    Ok(count)
+}
+
+fn check_paths(paths: &[Vec<u8>]) -> Result<()> {
+    if paths.len() > PATHS_MAX {
+        return Err(Error::RequestTooLarge { what: "paths", got: paths.len() as u64, max: PATHS_MAX as u64 });
+    }
+    Ok(())
+}
+
+/// Words by which nodes say that a block or its state is not there.
+fn is_missing(error: &JsonRpcError) -> bool {
+    let text = error.message.to_lowercase();
+    ["header not found", "missing trie node", "unknown block", "block not found", "world state unavailable"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+impl EvmChain {
+    async fn head_claim(&self) -> Result<Head> {
+        let block = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
+        let newest = head_of(&block)?;
+        let height = newest.height.saturating_sub(self.config.confirmations_blocks);
+        if height == newest.height {
+            return Ok(newest);
+        }
+        let block = self.rpc.call("eth_getBlockByNumber", json!([to_quantity(height), false])).await?;
+        match head_of(&block)? {
+            head if head.height == height => Ok(head),
+            other => Err(Error::OtherBlock { asked: height, got: other.height }),
+        }
+    }
+
+    async fn identity_claim(&self) -> Result<Identity> {
+        let requests = [Request::new("eth_chainId", json!([])), block_request(0)];
+        let answers = self.rpc.batch_all(&requests).await?;
+        let [chain_id, genesis] = answers.as_slice() else { return Err(Error::NoBlock { height: 0 }) };
+        let chain_id = strict::quantity(Some(chain_id)).map_err(|reason| Error::Config {
+            chain: self.config.name.clone(),
+            reason: format!("the chain id of the endpoint {reason}"),
+        })?;
+        let genesis_hash = match genesis {
+            Value::Null => None,
+            block => Some(header::from_json(0, block)?.hash),
+        };
+        Ok(Identity { chain_id: chain_id.to_string(), genesis_hash })
+    }
+
+    async fn header_rlps(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
+        check_range(from, to)?;
+        let requests: Vec<Request> = (from..=to).map(block_request).collect();
+        let blocks = self.rpc.batch_all(&requests).await?;
+        (from..=to).zip(blocks).map(|(height, block)| Ok(header::from_json(height, &block)?.rlp)).collect()
+    }
+
+    async fn scan(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
+        check_range(from, to)?;
+        let router = self.router()?;
+        let filter = json!([{
+            "fromBlock": to_quantity(from), "toBlock": to_quantity(to),
+            "address": hex0x(&router), "topics": [events::topics()?],
+        }]);
+        // The head comes from the same endpoint and before the logs: a node that is behind answers a range beyond
+        // its head with what it has, which would be a gap.
+        let requests = [Request::new("eth_blockNumber", json!([])), Request::new("eth_getLogs", filter)];
+        let answers = self.rpc.batch_all(&requests).await?;
+        let [head, logs] = answers.as_slice() else { return Err(Error::NoBlock { height: to }) };
+        let head = strict::quantity(Some(head)).map_err(|reason| Error::Log { field: "eth_blockNumber", reason })?;
+        if head < to {
+            return Err(Error::RangeAhead { head, to });
+        }
+        let scan = events::from_json(&router, (from, to), logs)?;
+        self.undeliverable.fetch_add(scan.undeliverable, Ordering::Relaxed);
+        Ok(scan.events)
+    }
+
+    async fn proof_claims(&self, height: u64, paths: &[Vec<u8>]) -> Result<Vec<ProofClaim>> {
+        check_paths(paths)?;
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let router = self.router()?;
+        let slots: Vec<[u8; 32]> = paths.iter().map(|path| proof::slot(path, &self.config.commitment_slot)).collect();
+        let keys: Vec<String> = slots.iter().map(|slot| hex0x(slot)).collect();
+        let answer = self.rpc.call("eth_getProof", json!([hex0x(&router), keys, to_quantity(height)])).await;
+        match answer {
+            Ok(answer) => proof::from_json(height, &router, &slots, &answer),
+            Err(Error::Node { error, .. }) if is_missing(&error) => {
+                Err(Error::NoState { height, reason: shorten(&error.message) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn presence(&self, paths: &[Vec<u8>]) -> Result<Vec<bool>> {
+        check_paths(paths)?;
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let router = self.router()?;
+        let requests = paths.iter().map(|path| {
+            let slot = hex0x(&proof::slot(path, &self.config.commitment_slot));
+            Request::new("eth_getStorageAt", json!([hex0x(&router), slot, "latest"]))
+        });
+        let answers = self.rpc.batch_all(&requests.collect::<Vec<_>>()).await?;
+        let present = answers.iter().map(|answer| {
+            let word: [u8; 32] =
+                strict::fixed(Some(answer)).map_err(|reason| self.bad_output("eth_getStorageAt", &router, reason))?;
+            Ok(word != [0; 32])
+        });
+        present.collect()
+    }
+
+    async fn client_claim(&self, client_id: &str) -> Result<Option<ClientClaim>> {
+        let router = Target::latest(Contract::Router, self.router()?);
+        let id = [abi::string(client_id)];
+        let requests = [router.request("getClient", &id)?, router.request("getCounterparty", &id)?];
+        let mut answers = self.rpc.batch(&requests).await?.into_iter().fuse();
+        let mut next = || answers.next().unwrap_or(Ok(Value::Null));
+        let Some(client) = self.found_client(router, next())? else { return Ok(None) };
+        let counterparty = match self.outcome(router, "getCounterparty", next())? {
+            Read::Values(values) => counterparty_id(values).ok_or_else(|| "is no counterparty".to_owned()),
+            Read::Reverted(reason) => Err(format!("reverted with {reason}")),
+        };
+        let counterparty =
+            counterparty.map_err(|reason| self.bad_output("getCounterparty", &router.address, reason))?;
+        let values = self.read(Target::latest(Contract::LightClient, client), "getClientState", &[]).await?;
+        let claim = match values.as_slice() {
+            [Token::Bytes(state)] => client_state(state),
+            _ => Err("is no byte string".to_owned()),
+        };
+        let claim = claim.map_err(|reason| self.bad_output("getClientState", &client, reason))?;
+        Ok(Some(ClientClaim { counterparty: Some(counterparty), location: checksummed(&client), ..claim }))
+    }
+}
+
+fn head_of(block: &Value) -> Result<Head> {
+    let refuse = |field: &'static str| move |reason: String| Error::Header { height: 0, field, reason };
+    let height = strict::quantity(block.get("number")).map_err(refuse("number"))?;
+    let seconds = strict::quantity(block.get("timestamp")).map_err(refuse("timestamp"))?;
+    Ok(Head { height, timestamp: Timestamp::from_seconds(seconds) })
+}
+
+/// `CounterpartyInfo(string clientId, bytes[] merklePrefix)`.
+fn counterparty_id(values: Vec<Token>) -> Option<String> {
+    match values.into_iter().next()?.into_tuple()?.into_iter().next()? {
+        Token::String(id) => Some(id),
+        _ => None,
+    }
+}
+
+/// `ClientState(address[] attestorAddresses, uint8 minRequiredSigs, uint64 latestHeight, bool isFrozen)`, the state
+/// of an attestation client; another kind of client does not decode.
+pub(crate) fn client_state(bytes: &[u8]) -> core::result::Result<ClientClaim, String> {
+    let state = ParamType::Tuple(vec![
+        ParamType::Array(Box::new(ParamType::Address)),
+        ParamType::Uint(8),
+        ParamType::Uint(64),
+        ParamType::Bool,
+    ]);
+    let malformed = || "is not the state of an attestation client".to_owned();
+    let token = abi::decode_strict(&[state], bytes)?.into_iter().next().ok_or_else(malformed)?;
+    let fields: [Token; 4] = token.into_tuple().and_then(|f| f.try_into().ok()).ok_or_else(malformed)?;
+    let [Token::Array(attestors), Token::Uint(required), Token::Uint(height), Token::Bool(frozen)] = fields else {
+        return Err(malformed());
+    };
+    let attestors = attestors.into_iter().map(|token| token.into_address().map(|address| address.0));
+    let attestors: Vec<Address> = attestors.collect::<Option<_>>().ok_or_else(malformed)?;
+    Ok(ClientClaim {
+        attestors,
+        min_required_sigs: u8::try_from(required).map_err(|_| malformed())?.into(),
+        latest_height: u64::try_from(height).map_err(|_| malformed())?,
+        frozen,
+        counterparty: None,
+        location: String::new(),
+    })
+}
+
+#[async_trait]
+impl ChainSource for EvmChain {
+    async fn identity(&self) -> catenary_api::Result<Identity> {
+        Ok(self.identity_claim().await?)
+    }
+
+    async fn head(&self) -> catenary_api::Result<Head> {
+        Ok(self.head_claim().await?)
+    }
+
+    async fn updates(&self, from: u64, to: u64) -> catenary_api::Result<Vec<Vec<u8>>> {
+        Ok(self.header_rlps(from, to).await?)
+    }
+
+    async fn events(&self, from: u64, to: u64) -> catenary_api::Result<Vec<EventClaim>> {
+        Ok(self.scan(from, to).await?)
+    }
+
+    async fn proofs(&self, height: u64, paths: &[Vec<u8>]) -> catenary_api::Result<Vec<ProofClaim>> {
+        Ok(self.proof_claims(height, paths).await?)
+    }
+
+    async fn present(&self, paths: &[Vec<u8>]) -> catenary_api::Result<Vec<bool>> {
+        Ok(self.presence(paths).await?)
+    }
+
+    async fn client(&self, client_id: &str) -> catenary_api::Result<Option<ClientClaim>> {
+        Ok(self.client_claim(client_id).await?)
+    }
+}
