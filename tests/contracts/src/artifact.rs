@@ -1,6 +1,8 @@
 //! The committed artifacts: what a network gets is what is tested.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use alloy_primitives::Bytes;
 use serde_json::Value;
@@ -31,8 +33,15 @@ pub fn deployed_code(name: &str) -> Bytes {
     code(name, "deployedBytecode")
 }
 
+/// Reading an artifact takes longer than running it, so each is read once.
 fn code(name: &str, field: &str) -> Bytes {
-    let artifact = load(name);
-    let text = artifact[field].as_str().expect("bytecode is text");
-    hex::decode(text.trim_start_matches("0x")).expect("bytecode is hex").into()
+    static READ: Mutex<BTreeMap<String, Bytes>> = Mutex::new(BTreeMap::new());
+    let key = format!("{name}.{field}");
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let code = read.entry(key).or_insert_with(|| {
+        let artifact = load(name);
+        let text = artifact[field].as_str().expect("bytecode is text");
+        hex::decode(text.trim_start_matches("0x")).expect("bytecode is hex").into()
+    });
+    code.clone()
 }

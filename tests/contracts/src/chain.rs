@@ -1,12 +1,14 @@
 //! One EVM chain at Berlin: accounts, storage and a clock that the test moves.
 
+use std::convert::Infallible;
+
 use alloy_primitives::{Address, Bytes, Log, TxKind, B256, U256};
 use alloy_sol_types::{SolCall, SolError, SolEvent};
-use revm::context::result::{ExecutionResult, Output};
+use revm::context::result::{ExecResultAndState, ExecutionResult, Output};
 use revm::context::{BlockEnv, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
 use revm::primitives::hardfork::SpecId;
-use revm::{Context, DatabaseCommit, DatabaseRef, ExecuteEvm, MainBuilder, MainContext};
+use revm::{Context, Database, DatabaseCommit, DatabaseRef, ExecuteEvm, MainBuilder, MainContext};
 
 use crate::artifact;
 
@@ -141,7 +143,9 @@ impl Chain {
     /// Calls without changing anything.
     #[must_use]
     pub fn view<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
-        let outcome = self.clone().send(Address::ZERO, to, call).ok();
+        let tx = self.transaction(Address::ZERO, TxKind::Call(to), call.abi_encode().into(), GAS_LIMIT);
+        let result = run(CacheDB::new(&self.db), self.block(), tx).result;
+        let outcome = outcome(result).1.ok();
         C::abi_decode_returns(&outcome.result.expect("checked above")).expect("the declared return type")
     }
 
@@ -166,32 +170,49 @@ impl Chain {
 
     fn execute(&mut self, from: Address, kind: TxKind, data: Bytes, gas: u64) -> (Option<Output>, Outcome) {
         self.height += 1;
+        let (block, tx) = (self.block(), self.transaction(from, kind, data, gas));
+        let result = run(&mut self.db, block, tx);
+        self.db.commit(result.state);
+        outcome(result.result)
+    }
+
+    fn transaction(&self, from: Address, kind: TxKind, data: Bytes, gas: u64) -> TxEnv {
         let nonce = self.db.basic_ref(from).expect("memory does not fail").map_or(0, |account| account.nonce);
-        let tx = TxEnv { caller: from, gas_limit: gas, kind, data, nonce, chain_id: None, ..TxEnv::default() };
-        let block = BlockEnv {
+        TxEnv { caller: from, gas_limit: gas, kind, data, nonce, chain_id: None, ..TxEnv::default() }
+    }
+
+    fn block(&self) -> BlockEnv {
+        BlockEnv {
             number: U256::from(self.height),
             timestamp: U256::from(self.time_seconds),
             gas_limit: u64::MAX,
             ..BlockEnv::default()
-        };
-        let result = {
-            let mut evm = Context::mainnet()
-                .with_db(&mut self.db)
-                .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::BERLIN))
-                .with_block(block)
-                .build_mainnet();
-            evm.transact(tx).expect("the transaction itself is valid")
-        };
-        self.db.commit(result.state);
-        let gas_used = result.result.tx_gas_used();
-        match result.result {
-            ExecutionResult::Success { logs, output, .. } => {
-                let outcome = Outcome { result: Ok(output.data().clone()), logs, gas_used };
-                (Some(output), outcome)
-            }
-            ExecutionResult::Revert { output, .. } => (None, failed(Failure::Revert(output), gas_used)),
-            ExecutionResult::Halt { reason, .. } => (None, failed(Failure::Halt(format!("{reason:?}")), gas_used)),
         }
+    }
+}
+
+fn run<D>(db: D, block: BlockEnv, tx: TxEnv) -> ExecResultAndState<ExecutionResult>
+where
+    D: Database<Error = Infallible>,
+{
+    Context::mainnet()
+        .with_db(db)
+        .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::BERLIN))
+        .with_block(block)
+        .build_mainnet()
+        .transact(tx)
+        .expect("the transaction itself is valid")
+}
+
+fn outcome(result: ExecutionResult) -> (Option<Output>, Outcome) {
+    let gas_used = result.tx_gas_used();
+    match result {
+        ExecutionResult::Success { logs, output, .. } => {
+            let outcome = Outcome { result: Ok(output.data().clone()), logs, gas_used };
+            (Some(output), outcome)
+        }
+        ExecutionResult::Revert { output, .. } => (None, failed(Failure::Revert(output), gas_used)),
+        ExecutionResult::Halt { reason, .. } => (None, failed(Failure::Halt(format!("{reason:?}")), gas_used)),
     }
 }
 

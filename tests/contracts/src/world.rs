@@ -1,5 +1,7 @@
 //! Two EVM chains with an attestation client of each other, and the steps of a packet between them.
 
+use std::sync::OnceLock;
+
 use alloy_primitives::{address, Address, Bytes, B256, U256};
 use alloy_sol_types::{SolCall, SolConstructor, SolValue};
 
@@ -194,6 +196,11 @@ impl World {
     /// Two chains, three attestors for each, two of whom must sign; `client-0` of A faces `client-1` of B.
     #[must_use]
     pub fn new() -> Self {
+        static FIRST: OnceLock<World> = OnceLock::new();
+        FIRST.get_or_init(Self::set_up).clone()
+    }
+
+    fn set_up() -> Self {
         let mut a = deploy(Quorum::new(1, 3, 2));
         let mut b = deploy(Quorum::new(11, 3, 2));
         b.chain.advance(40);

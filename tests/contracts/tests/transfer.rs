@@ -278,7 +278,7 @@ fn packet_data_that_is_not_canonical_is_answered_with_the_error() {
         }
         // The padding after the text.
         let length: usize = U256::from_be_slice(&good[at..at + 32]).to();
-        if length % 32 != 0 {
+        if !length.is_multiple_of(32) {
             let mut bytes = good.clone();
             bytes[at + 32 + length] = 1;
             rows.push(bytes);
