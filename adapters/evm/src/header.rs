@@ -4,9 +4,8 @@
 //! Fields that came with later forks are kept in their canonical order, so a header of a newer network is hashed
 //! right or refused, never cut.
 
-use catenary_light_clients::{Hash32, Timestamp};
-use ethers_core::utils::keccak256;
-use ethers_core::utils::rlp::{Rlp, RlpStream};
+use catenary_light_clients::{qbft, Hash32, Timestamp};
+use ethers_core::utils::rlp::RlpStream;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -41,8 +40,6 @@ const FIELDS: [(&str, Kind); 15] = [
     ("mixHash", Kind::Fixed(32)),
     ("nonce", Kind::Fixed(8)),
 ];
-/// Index of `extraData` in [`FIELDS`].
-const EXTRA_DATA: usize = 12;
 
 /// The fields that forks have added, in RLP order (EIP-1559, 4895, 4844 twice, 4788, 7685). A header may end after
 /// any of them but not leave one out.
@@ -79,12 +76,12 @@ pub(crate) fn from_json(height: u64, block: &Value) -> Result<RawHeader> {
     }
     let seconds = json::quantity(block.get("timestamp")).map_err(refuse("timestamp"))?;
     let claimed = Hash32(json::fixed(block.get("hash")).map_err(refuse("hash"))?);
-    let items = fields(height, block)?;
-    let computed = qbft_hash(&items).map_err(refuse("extraData"))?;
+    let rlp = encode(&fields(height, block)?);
+    let computed = qbft::block_hash(&rlp).map_err(|error| refuse("extraData")(format!("is not QBFT's: {error}")))?;
     if computed != claimed {
         return Err(Error::HashMismatch { height, computed, claimed });
     }
-    Ok(RawHeader { height, timestamp: Timestamp::from_seconds(seconds), hash: computed, rlp: encode(&items) })
+    Ok(RawHeader { height, timestamp: Timestamp::from_seconds(seconds), hash: computed, rlp })
 }
 
 fn fields(height: u64, block: &Value) -> Result<Vec<Vec<u8>>> {
@@ -134,28 +131,4 @@ fn encode(items: &[Vec<u8>]) -> Vec<u8> {
         stream.append(&item.as_slice());
     }
     stream.out().to_vec()
-}
-
-/// Keccak-256 of the header with round 0 and without commit seals: seals come after the hash that they sign.
-fn qbft_hash(items: &[Vec<u8>]) -> core::result::Result<Hash32, String> {
-    let mut items = items.to_vec();
-    if let Some(extra) = items.get_mut(EXTRA_DATA) {
-        *extra = without_seals(extra).map_err(|error| format!("is not QBFT's: {error}"))?;
-    }
-    Ok(Hash32(keccak256(encode(&items))))
-}
-
-fn without_seals(extra: &[u8]) -> core::result::Result<Vec<u8>, String> {
-    let list = Rlp::new(extra);
-    let count = list.item_count().map_err(|error| error.to_string())?;
-    if !list.is_list() || count != 5 {
-        return Err(format!("{count} items, expected 5"));
-    }
-    let mut stream = RlpStream::new_list(5);
-    for index in 0..3 {
-        let item = list.at(index).map_err(|error| error.to_string())?;
-        stream.append_raw(item.as_raw(), 1);
-    }
-    stream.append(&0u8).begin_list(0);
-    Ok(stream.out().to_vec())
 }

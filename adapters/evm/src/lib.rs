@@ -1,6 +1,6 @@
 //! The EVM adapter: JSON-RPC transport, event scan, proofs and transactions. Bytes and claims, never verdicts.
 //!
-//! [`EvmChain`] is both sides of one chain: `ChainSource` and `ChainSink` of `catenary_api`. [`setup`] makes the
+//! [`EvmAdapter`] is both sides of one chain: `ChainSource` and `ChainSink` of `catenary_api`. [`setup`] makes the
 //! calls that people ask for: deploying contracts, adding clients, sending transfers.
 //!
 //! ethers-rs serves as ABI and RLP codec and for its types; it is no longer maintained, so it stays inside this
@@ -10,7 +10,7 @@
 //! reach an error.
 
 mod abi;
-mod chain;
+mod adapter;
 mod config;
 mod error;
 mod events;
@@ -27,7 +27,7 @@ mod source;
 mod tx;
 
 pub use abi::Contract;
-pub use chain::{At, EvmChain};
+pub use adapter::{At, EvmAdapter};
 pub use config::{EvmConfig, GasPrice, COMMITMENT_SLOT, TX_BYTES_MAX};
 pub use error::{Error, Result};
 pub use reads::TokenInfo;

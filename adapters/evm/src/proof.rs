@@ -1,20 +1,14 @@
-//! Storage proofs: where a path's commitment lives, and `eth_getProof`'s answer as a light client takes it.
+//! Storage proofs: `eth_getProof`'s answer as a light client takes it.
 //!
 //! Values and nodes are checked for shape only; whether they prove anything is the light client's verdict.
 
 use catenary_api::ProofClaim;
+use catenary_light_clients::proof::mpt::encode_proof;
 use catenary_protocol::attestation::Address;
-use ethers_core::utils::keccak256;
-use ethers_core::utils::rlp::RlpStream;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::json::{self, hex0x};
-
-/// The storage slot of a path's commitment: `keccak256(keccak256(path) ‖ base slot)`.
-pub(crate) fn slot(path: &[u8], commitment_slot: &[u8; 32]) -> [u8; 32] {
-    keccak256([keccak256(path), *commitment_slot].concat())
-}
 
 /// Reads `eth_getProof`'s answer for the slots, in their order.
 ///
@@ -47,7 +41,7 @@ fn claim(account: &[Vec<u8>], slot: &[u8; 32], entry: &Value) -> core::result::R
     let value = json::quantity_bytes(entry.get("value"), 32).and_then(pad).map_err(in_field("value"))?;
     let storage = nodes(entry.get("proof")).map_err(in_field("proof"))?;
     let value = (value != [0; 32]).then(|| value.to_vec());
-    Ok(ProofClaim { value, proof: encode(account, &storage) })
+    Ok(ProofClaim { value, proof: encode_proof(account, &storage) })
 }
 
 fn in_field(field: &str) -> impl Fn(String) -> String + '_ {
@@ -63,16 +57,4 @@ fn pad(bytes: Vec<u8>) -> core::result::Result<[u8; 32], String> {
 
 fn nodes(value: Option<&Value>) -> core::result::Result<Vec<Vec<u8>>, String> {
     json::list(value)?.iter().map(|node| json::data(Some(node))).collect()
-}
-
-/// RLP `[[account nodes], [storage nodes]]`, each node as a byte string.
-fn encode(account: &[Vec<u8>], storage: &[Vec<u8>]) -> Vec<u8> {
-    let mut stream = RlpStream::new_list(2);
-    for nodes in [account, storage] {
-        stream.begin_list(nodes.len());
-        for node in nodes {
-            stream.append(&node.as_slice());
-        }
-    }
-    stream.out().to_vec()
 }

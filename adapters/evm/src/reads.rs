@@ -4,7 +4,7 @@ use catenary_protocol::attestation::Address;
 use ethers_core::abi::Token;
 
 use crate::abi::{address, string, Contract};
-use crate::chain::{At, EvmChain, Read, Target};
+use crate::adapter::{At, EvmAdapter, Read, Target};
 use crate::error::Result;
 use crate::setup::Role;
 
@@ -19,7 +19,7 @@ pub struct TokenInfo {
     pub total_supply: String,
 }
 
-impl EvmChain {
+impl EvmAdapter {
     /// Base units of an ERC-20 that `owner` holds, decimal.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use ethers_core::types::U256;
 use ethers_providers::JsonRpcError;
 use serde_json::{json, Map, Value};
 
-use crate::chain::{revert_data, EvmChain};
+use crate::adapter::{revert_data, EvmAdapter};
 use crate::config::GasPrice;
 use crate::error::{shorten, Error, Result};
 use crate::json::{self as strict, hex0x, to_quantity};
@@ -53,7 +53,7 @@ fn refusal(error: &JsonRpcError) -> Refusal {
     }
 }
 
-impl EvmChain {
+impl EvmAdapter {
     async fn account_claim(&self, key: &PublicKey) -> Result<Account> {
         let address = tx::address_of(key)?;
         let at = hex0x(&address);
@@ -213,7 +213,7 @@ impl EvmChain {
 }
 
 #[async_trait]
-impl ChainSink for EvmChain {
+impl ChainSink for EvmAdapter {
     async fn account(&self, key: &PublicKey) -> catenary_api::Result<Account> {
         Ok(self.account_claim(key).await?)
     }

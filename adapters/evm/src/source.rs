@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use catenary_api::limits::{HEIGHTS_MAX, PATHS_MAX};
 use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, ProofClaim};
+use catenary_light_clients::qbft::commitment_slot;
 use catenary_light_clients::Timestamp;
 use catenary_protocol::attestation::Address;
 use ethers_core::abi::{ParamType, Token};
@@ -12,7 +13,7 @@ use ethers_providers::JsonRpcError;
 use serde_json::{json, Value};
 
 use crate::abi::{self, Contract};
-use crate::chain::{EvmChain, Read, Target};
+use crate::adapter::{EvmAdapter, Read, Target};
 use crate::error::{shorten, Error, Result};
 use crate::json::{self as strict, hex0x, to_quantity};
 use crate::rpc::Request;
@@ -46,7 +47,7 @@ fn is_missing(error: &JsonRpcError) -> bool {
         .any(|words| text.contains(words))
 }
 
-impl EvmChain {
+impl EvmAdapter {
     async fn head_claim(&self) -> Result<Head> {
         let block = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
         let newest = head_of(&block)?;
@@ -110,7 +111,8 @@ impl EvmChain {
             return Ok(Vec::new());
         }
         let router = self.router()?;
-        let slots: Vec<[u8; 32]> = paths.iter().map(|path| proof::slot(path, &self.config.commitment_slot)).collect();
+        let slots: Vec<[u8; 32]> =
+            paths.iter().map(|path| commitment_slot(path, &self.config.commitment_slot)).collect();
         let keys: Vec<String> = slots.iter().map(|slot| hex0x(slot)).collect();
         let answer = self.rpc.call("eth_getProof", json!([hex0x(&router), keys, to_quantity(height)])).await;
         match answer {
@@ -129,7 +131,7 @@ impl EvmChain {
         }
         let router = self.router()?;
         let requests = paths.iter().map(|path| {
-            let slot = hex0x(&proof::slot(path, &self.config.commitment_slot));
+            let slot = hex0x(&commitment_slot(path, &self.config.commitment_slot));
             Request::new("eth_getStorageAt", json!([hex0x(&router), slot, "latest"]))
         });
         let answers = self.rpc.batch_all(&requests.collect::<Vec<_>>()).await?;
@@ -207,7 +209,7 @@ pub(crate) fn client_state(bytes: &[u8]) -> core::result::Result<ClientClaim, St
 }
 
 #[async_trait]
-impl ChainSource for EvmChain {
+impl ChainSource for EvmAdapter {
     async fn identity(&self) -> catenary_api::Result<Identity> {
         Ok(self.identity_claim().await?)
     }

@@ -21,7 +21,7 @@ use crate::tx::checksummed;
 ///
 /// What can grow here: nothing but one number.
 #[derive(Debug)]
-pub struct EvmChain {
+pub struct EvmAdapter {
     pub(crate) config: EvmConfig,
     pub(crate) rpc: Transport,
     pub(crate) undeliverable: AtomicU64,
@@ -74,7 +74,7 @@ pub(crate) enum Read {
     Reverted(String),
 }
 
-impl EvmChain {
+impl EvmAdapter {
     /// The chain of a configuration. Connects to nothing yet.
     ///
     /// # Errors
