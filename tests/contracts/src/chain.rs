@@ -127,12 +127,7 @@ impl Chain {
 
     /// Sends a transaction.
     pub fn send<C: SolCall>(&mut self, from: Address, to: Address, call: &C) -> Outcome {
-        self.send_with_gas(from, to, call, GAS_LIMIT)
-    }
-
-    /// Sends a transaction with a gas limit.
-    pub fn send_with_gas<C: SolCall>(&mut self, from: Address, to: Address, call: &C, gas: u64) -> Outcome {
-        self.execute(from, TxKind::Call(to), call.abi_encode().into(), gas).1
+        self.execute(from, TxKind::Call(to), call.abi_encode().into(), GAS_LIMIT).1
     }
 
     /// Sends raw call data.
@@ -143,10 +138,15 @@ impl Chain {
     /// Calls without changing anything.
     #[must_use]
     pub fn view<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
-        let tx = self.transaction(Address::ZERO, TxKind::Call(to), call.abi_encode().into(), GAS_LIMIT);
-        let result = run(CacheDB::new(&self.db), self.block(), tx).result;
-        let outcome = outcome(result).1.ok();
+        let outcome = self.try_with_gas(Address::ZERO, to, call, GAS_LIMIT).ok();
         C::abi_decode_returns(&outcome.result.expect("checked above")).expect("the declared return type")
+    }
+
+    /// What a transaction with a gas limit would do; nothing is kept.
+    #[must_use]
+    pub fn try_with_gas<C: SolCall>(&self, from: Address, to: Address, call: &C, gas: u64) -> Outcome {
+        let tx = self.transaction(from, TxKind::Call(to), call.abi_encode().into(), gas);
+        outcome(run(CacheDB::new(&self.db), self.block(), tx).result).1
     }
 
     /// A storage slot.

@@ -10,7 +10,7 @@ use crate::abi::{
     Payload, Router, SendTransferMsg, Token, Transfer,
 };
 use crate::attest::Quorum;
-use crate::chain::{Chain, Outcome};
+use crate::chain::{Chain, Outcome, GAS_LIMIT};
 use crate::packet;
 
 /// Deploys everything and holds every role.
@@ -165,6 +165,24 @@ pub fn written(outcome: &Outcome) -> Vec<u8> {
     let event = outcome.event::<Router::WriteAcknowledgement>();
     assert_eq!(event.acknowledgements.len(), 1);
     event.acknowledgements[0].to_vec()
+}
+
+/// Asserts that a receive either gives this acknowledgement or fails as a whole, whatever gas it gets.
+pub fn check_gas_limits(side: &Side, call: &Router::recvPacketCall, ack: &[u8]) {
+    let gas_of_the_call_itself = 60_000;
+    let enough = side.chain.try_with_gas(RELAYER, side.router, call, GAS_LIMIT).ok().gas_used * 11 / 10;
+    let limits: Vec<u64> = (gas_of_the_call_itself..enough).step_by(2_777).chain([enough]).collect();
+    let (mut failed, mut answered) = (0, 0);
+    for gas in limits {
+        let outcome = side.chain.try_with_gas(RELAYER, side.router, call, gas);
+        if outcome.result.is_ok() {
+            assert_eq!(written(&outcome), ack, "with {gas} gas");
+            answered += 1;
+        } else {
+            failed += 1;
+        }
+    }
+    assert!(failed > 0 && answered > 0, "limits on both sides were tried");
 }
 
 /// Whether a transaction changed nothing because all was done.

@@ -10,7 +10,8 @@ use catenary_contract_tests::abi::{
 use catenary_contract_tests::chain::Outcome;
 use catenary_contract_tests::packet::{self, error_ack, SUCCESS_ACK};
 use catenary_contract_tests::world::{
-    counterparty, is_noop, mock_payload, written, On, Side, World, ADMIN, ALICE, RELAYER, TIMEOUT_SECONDS,
+    check_gas_limits, counterparty, is_noop, mock_payload, written, On, Side, World, ADMIN, ALICE, RELAYER,
+    TIMEOUT_SECONDS,
 };
 
 /// Modes of `MockApp`.
@@ -332,19 +333,7 @@ fn too_little_gas_never_makes_an_answer() {
     let mut world = World::new();
     let packet = world.side_mut(On::A).send_mock(b"x");
     let m = world.recv_msg(On::A, &packet);
-    let enough = world.side(On::B).clone().route(RELAYER, &Router::recvPacketCall { m: m.clone() }).ok().gas_used * 2;
-    let mut delivered = 0;
-    for gas in (50_000..enough).step_by(1_777) {
-        let mut there = world.side(On::B).clone();
-        let outcome = there.chain.send_with_gas(RELAYER, there.router, &Router::recvPacketCall { m: m.clone() }, gas);
-        if outcome.result.is_ok() {
-            assert_eq!(written(&outcome), b"mock ack", "with {gas} gas");
-            delivered += 1;
-        } else {
-            assert_eq!(there.stored(&packet::receipt_path(&packet)), B256::ZERO, "with {gas} gas");
-        }
-    }
-    assert!(delivered > 0, "the last limits are enough");
+    check_gas_limits(world.side(On::B), &Router::recvPacketCall { m }, b"mock ack");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use catenary_contract_tests::abi::{
 };
 use catenary_contract_tests::packet::{self, error_ack, lowercase, transfer_data, transfer_payload, SUCCESS_ACK};
 use catenary_contract_tests::world::{
-    sent, written, On, World, ADMIN, ALICE, ALICE_TOKENS, BOB, RELAYER, TIMEOUT_SECONDS,
+    check_gas_limits, sent, written, On, World, ADMIN, ALICE, ALICE_TOKENS, BOB, RELAYER, TIMEOUT_SECONDS,
 };
 
 fn big(n: u64) -> U256 {
@@ -521,22 +521,8 @@ fn too_little_gas_never_makes_an_error() {
     let unlock = settled.recv_msg(On::B, &back);
     let here = settled.side(On::A).clone();
 
-    for (side, m, path) in [(there, fresh, packet::receipt_path(&first)), (here, unlock, packet::receipt_path(&back))] {
-        let call = Router::recvPacketCall { m };
-        let enough = side.clone().route(RELAYER, &call).ok().gas_used * 2;
-        let mut arrived = 0;
-        for gas in (55_000..enough).step_by(1_777) {
-            let mut side = side.clone();
-            let outcome = side.chain.send_with_gas(RELAYER, side.router, &call, gas);
-            if outcome.result.is_ok() {
-                assert_eq!(written(&outcome), SUCCESS_ACK, "with {gas} gas");
-                arrived += 1;
-            } else {
-                assert_eq!(side.stored(&path), B256::ZERO, "with {gas} gas");
-            }
-        }
-        assert!(arrived > 0, "the last limits are enough");
-    }
+    check_gas_limits(&there, &Router::recvPacketCall { m: fresh }, SUCCESS_ACK);
+    check_gas_limits(&here, &Router::recvPacketCall { m: unlock }, SUCCESS_ACK);
 }
 
 #[test]
