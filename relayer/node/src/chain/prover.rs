@@ -55,6 +55,9 @@ pub enum ProveError {
 }
 
 impl ProveError {
+    /// The code of [`ProveError::Claim`], which callers tell from other refusals.
+    pub const CLAIM_CODE: &'static str = "NODE-PRV-003";
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -64,7 +67,7 @@ impl ProveError {
             Self::Protocol(error) => error.code(),
             Self::AboveHead { .. } => "NODE-PRV-001",
             Self::NotRetained { .. } => "NODE-PRV-002",
-            Self::Claim { .. } => "NODE-PRV-003",
+            Self::Claim { .. } => Self::CLAIM_CODE,
             Self::Stopped { .. } => "NODE-PRV-004",
         }
     }

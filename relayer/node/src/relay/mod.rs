@@ -1,1 +1,23 @@
-//! The drivers that carry the engine's effects out.
+//! The drivers that carry the engine's effects out: scanning, proving, collecting attestations, sending.
+//!
+//! A path has one runner that owns its engine; everything else is a task that answers to it. What a runner decides
+//! is journaled before it is acted on, and every transaction is journaled with its raw bytes before its broadcast.
+//!
+//! # What an attacker can grow
+//!
+//! Channels are bounded (`limits`), jobs in flight are at most two a side, a transaction in flight at most one a
+//! key; a peer or endpoint that stalls holds up its own path for the deadline of one request.
+
+mod confirm;
+mod job;
+pub mod limits;
+mod runner;
+mod observe;
+mod scan;
+mod send;
+
+pub use job::{PathContext, PathObserver, PathSide};
+pub use observe::{ChainWatch, PathWatch};
+pub use runner::{PathRunner, Restored};
+pub use runner::cursor_name;
+pub use send::{Note, ReleasingSigner, SendError, SendObserver, Sender, SenderParts, Sent};

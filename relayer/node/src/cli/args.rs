@@ -1,0 +1,239 @@
+//! The command line, as clap sees it. Help texts are the doc comments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Catenary: cross-chain transfers that every member verifies for itself.
+#[derive(Debug, Parser)]
+#[command(name = "catenary", version, about, long_about = None, arg_required_else_help = true)]
+pub struct Cli {
+    /// Configuration file (TOML). Environment variables CATENARY__… override it.
+    #[arg(long, short, global = true, env = "CATENARY_CONFIG", default_value = "catenary.toml")]
+    pub config: PathBuf,
+    /// Print one JSON value instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the node until it is stopped.
+    Run,
+    /// Check the configuration; with --online also against the chains.
+    Check {
+        /// Ask the chains too: ids, anchors, clients, attestors, permissions.
+        #[arg(long)]
+        online: bool,
+    },
+    /// Chains: deploy the contracts of an EVM chain.
+    #[command(subcommand)]
+    Chain(ChainCommand),
+    /// Paths: create one, step by step and resumable.
+    #[command(subcommand)]
+    Path(PathCommand),
+    /// Transfers: send, show, list.
+    #[command(subcommand)]
+    Transfer(TransferCommand),
+    /// Packets: show, list, retry.
+    #[command(subcommand)]
+    Packet(PacketCommand),
+    /// Light clients: show, set a new anchor.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Keys: make, import, list.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Attestor: let a key sign again after its memory was lost.
+    #[command(subcommand)]
+    Attestor(AttestorCommand),
+}
+
+/// Commands about chains.
+#[derive(Debug, Subcommand)]
+pub enum ChainCommand {
+    /// Deploy the router and the transfer application on an EVM chain, and print what to configure.
+    Deploy {
+        /// Chain's name in the config.
+        chain: String,
+    },
+    /// Print a height and hash to pin as anchor, as the endpoint says; compare it with other members before use.
+    Anchor {
+        /// Chain's name in the config.
+        chain: String,
+        /// Height; the endpoint's head when left out.
+        #[arg(long)]
+        height: Option<u64>,
+    },
+}
+
+/// Commands about paths.
+#[derive(Debug, Subcommand)]
+pub enum PathCommand {
+    /// Create the on-chain clients on both ends, in order; a rerun resumes after the last finished step.
+    Create {
+        /// Path's name in the config.
+        path: String,
+    },
+}
+
+/// Commands about transfers.
+#[derive(Debug, Subcommand)]
+pub enum TransferCommand {
+    /// Send a transfer with a key of the keystore.
+    Send(Box<SendArgs>),
+    /// Show one transfer by its packet (chain/client/sequence) or its payment reference (UETR).
+    Show {
+        /// Packet key or UETR.
+        key: String,
+    },
+    /// List transfers.
+    List(ListArgs),
+}
+
+/// A transfer to send.
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    /// Path's name in the config.
+    #[arg(long)]
+    pub path: String,
+    /// Chain to send from.
+    #[arg(long)]
+    pub from: String,
+    /// Token: an ERC-20 address on EVM, a denomination on Cosmos.
+    #[arg(long)]
+    pub asset: String,
+    /// Amount in base units.
+    #[arg(long)]
+    pub amount: String,
+    /// Receiver on the other chain, in its own notation.
+    #[arg(long)]
+    pub receiver: String,
+    /// Key that pays; the chain's transaction key when left out.
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Seconds until the transfer times out and is refunded.
+    #[arg(long, default_value_t = 600)]
+    pub timeout_seconds: u64,
+    /// Memo, which may carry a payment reference as JSON.
+    #[arg(long, default_value = "")]
+    pub memo: String,
+    /// Payment reference (UETR, a UUID); put into the memo.
+    #[arg(long, conflicts_with = "memo")]
+    pub uetr: Option<String>,
+    /// Wait until the transfer is acknowledged or refunded; needs a running node.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Filters of a list.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only this path.
+    #[arg(long)]
+    pub path: Option<String>,
+    /// Only this stage: sent, received, acknowledged, refunded, parked.
+    #[arg(long)]
+    pub stage: Option<String>,
+    /// Most lines.
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// Commands about packets.
+#[derive(Debug, Subcommand)]
+pub enum PacketCommand {
+    /// Show one packet and its steps.
+    Show {
+        /// Packet: chain/client/sequence.
+        key: String,
+    },
+    /// List packets.
+    List(ListArgs),
+    /// Let a parked packet go on; needs a running node.
+    Retry {
+        /// Packet: chain/client/sequence.
+        key: String,
+    },
+}
+
+/// Commands about light clients.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Show where the light clients stand.
+    Show,
+    /// Pin a new anchor, after you have checked it by other means; the node must be stopped.
+    #[command(subcommand)]
+    Anchor(AnchorCommand),
+}
+
+/// Commands about anchors.
+#[derive(Debug, Subcommand)]
+pub enum AnchorCommand {
+    /// Set the anchor of a chain.
+    Set {
+        /// Chain's name in the config.
+        chain: String,
+        /// Height of the anchor.
+        height: u64,
+        /// Hash of that header, 0x and 64 hex digits.
+        hash: String,
+        /// Why; kept in the journal.
+        #[arg(long)]
+        reason: String,
+        /// Who; kept in the journal.
+        #[arg(long, env = "USER", default_value = "unknown")]
+        actor: String,
+    },
+}
+
+/// Commands about keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key.
+    New(KeyArgs),
+    /// Import a key from a file that holds its secret in hex.
+    Import {
+        /// The key.
+        #[command(flatten)]
+        key: KeyArgs,
+        /// File with the secret, 64 hex digits.
+        #[arg(long)]
+        file: PathBuf,
+    },
+    /// List keys and what they are bound to.
+    List,
+}
+
+/// A key and what it may sign.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// Name of the key.
+    pub id: String,
+    /// Chain that it is for.
+    #[arg(long)]
+    pub chain: String,
+    /// What it may sign: `transactions` or `attestations`.
+    #[arg(long, value_parser = ["transactions", "attestations"])]
+    pub purpose: String,
+}
+
+/// Commands about the attestor.
+#[derive(Debug, Subcommand)]
+pub enum AttestorCommand {
+    /// Let a key attest again although the journal does not know what it signed.
+    Reset {
+        /// Name of the key.
+        key: String,
+        /// Why; kept in the journal.
+        #[arg(long)]
+        reason: String,
+        /// Who; kept in the journal.
+        #[arg(long, env = "USER", default_value = "unknown")]
+        actor: String,
+    },
+}

@@ -1,0 +1,111 @@
+//! Confirming: a packet has ended only when its commitment is proven gone from its source, and how it ended is
+//! proven on its destination.
+
+use catenary_core::engine::{Entry, ItemOutcome, Key, Outcome};
+use catenary_light_clients::Class;
+use catenary_protocol::{Acknowledgement, Packet};
+
+use super::job::{failed, PathContext};
+use crate::chain::{ProveError, Prover};
+
+/// Proves how each packet ended: its commitment is gone from the source at or above `min_height`, and it was
+/// acknowledged on the destination, or was not received and its timeout has passed there.
+pub(super) async fn run(
+    context: &PathContext,
+    entries: Vec<(Key, Entry)>,
+    min_height: u64,
+) -> Vec<(Key, ItemOutcome)> {
+    let Some((first, _)) = entries.first() else { return Vec::new() };
+    let source = &context.side(first.source).chain;
+    let height = source.head().max(min_height);
+    let packets: Vec<Packet> = entries.iter().map(|(_, entry)| entry.packet.clone()).collect();
+    let absences = match source.commitment_absences(height, &packets).await {
+        Ok(absences) => absences,
+        Err(error) => return entries.into_iter().map(|(key, _)| (key, failed(&error))).collect(),
+    };
+    let mut outcomes = Vec::with_capacity(entries.len());
+    let mut gone = Vec::new();
+    for ((key, entry), absence) in entries.into_iter().zip(absences) {
+        match absence {
+            Ok(_) => gone.push((key, entry)),
+            Err(ProveError::Claim { .. }) => outcomes.push((key, ItemOutcome::StillOpen)),
+            Err(error) => outcomes.push((key, failed(&error))),
+        }
+    }
+    outcomes.extend(how(context, gone).await);
+    outcomes
+}
+
+/// How packets that are gone from their source ended, from the destination's state.
+async fn how(context: &PathContext, gone: Vec<(Key, Entry)>) -> Vec<(Key, ItemOutcome)> {
+    let Some((first, _)) = gone.first() else { return Vec::new() };
+    let destination = &context.side(first.source.other()).chain;
+    let height = destination.head();
+    let packets: Vec<Packet> = gone.iter().map(|(_, entry)| entry.packet.clone()).collect();
+    let acks = match destination.acks(height, &packets).await {
+        Ok(acks) => acks,
+        Err(error) => return gone.into_iter().map(|(key, _)| (key, failed(&error))).collect(),
+    };
+    let mut outcomes = Vec::with_capacity(gone.len());
+    let mut unreceived = Vec::new();
+    for ((key, entry), ack) in gone.into_iter().zip(acks) {
+        match ack {
+            Ok(fact) => {
+                let rejected = fact.value == Acknowledgement::universal_error().commitment().as_bytes();
+                let outcome = if rejected { Outcome::Rejected } else { Outcome::Acknowledged };
+                outcomes.push((key, ItemOutcome::Closed(outcome)));
+            }
+            Err(ProveError::Claim { .. }) => unreceived.push((key, entry)),
+            Err(error) => outcomes.push((key, failed(&error))),
+        }
+    }
+    outcomes.extend(unreceived_how(destination.as_ref(), height, unreceived).await);
+    outcomes
+}
+
+async fn unreceived_how(
+    destination: &dyn Prover,
+    height: u64,
+    entries: Vec<(Key, Entry)>,
+) -> Vec<(Key, ItemOutcome)> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let packets: Vec<Packet> = entries.iter().map(|(_, entry)| entry.packet.clone()).collect();
+    let absences = match destination.receipt_absences(height, &packets).await {
+        Ok(absences) => absences,
+        Err(error) => return entries.into_iter().map(|(key, _)| (key, failed(&error))).collect(),
+    };
+    let decide = |entry: &Entry, absence| match absence {
+        Ok(absence) => {
+            let absence: catenary_light_clients::Verified<catenary_light_clients::Absence> = absence;
+            if absence.timestamp.seconds() >= entry.packet.timeout_timestamp_seconds {
+                ItemOutcome::Closed(Outcome::TimedOut)
+            } else {
+                // Our view of the destination lags behind whoever proved the timeout: look again.
+                not_yet(absence.height)
+            }
+        }
+        // Received, but the acknowledgement was not there yet at the height that was asked: look again.
+        Err(ProveError::Claim { height, .. }) => not_yet(height),
+        Err(error) => failed(&error),
+    };
+    entries.iter().zip(absences).map(|((key, entry), absence)| (*key, decide(entry, absence))).collect()
+}
+
+fn not_yet(height: u64) -> ItemOutcome {
+    ItemOutcome::Failed {
+        code: "NODE-CNF-001",
+        class: Class::Transient,
+        message: format!("how the packet ended cannot be proven on its destination at height {height} yet"),
+    }
+}
+
+/// Whether a packet that was claimed to be sent never was: a sent packet's commitment is in the state after the very
+/// block that sent it.
+pub(super) async fn is_phantom(context: &PathContext, key: Key, entry: &Entry) -> bool {
+    let source = &context.side(key.source).chain;
+    let packet = std::slice::from_ref(&entry.packet);
+    let absences = source.commitment_absences(entry.claim_height, packet).await;
+    absences.is_ok_and(|absences| absences.iter().all(Result::is_ok) && !absences.is_empty())
+}

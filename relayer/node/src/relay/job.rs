@@ -1,0 +1,385 @@
+//! One job: what was decided becomes a transaction, by way of fresh proofs and the members' signatures.
+//!
+//! Order: leave out what is done already, agree on a height with the members, prove and attest every item at that
+//! height, and send one transaction with one client update and the messages. Nothing of an endpoint is trusted on
+//! the way: the messages can be built only from verified facts.
+
+use std::sync::Arc;
+
+use catenary_api::{Message, TxBody};
+use catenary_core::engine::{Entry, ItemOutcome, Job, JobKind, Key, Outcome, Side};
+use catenary_core::packet_key::PacketKey;
+use catenary_core::record::IntentKind;
+use catenary_light_clients::{Class, Timestamp};
+use catenary_protocol::{Packet, VerifiedAck, VerifiedPacket, VerifiedTimeout};
+
+use super::confirm;
+use super::send::{Note, SendError, Sender, Sent};
+use crate::attestor::{AttestedChunk, Collected, Collector, CommitmentKind, Facts, RefusedPacket};
+use crate::chain::{Chain, ProveError};
+use crate::store::Ledger;
+
+/// One end of a path.
+#[derive(Debug)]
+pub struct PathSide {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// The on-chain client on this chain that judges the other side.
+    pub client_id: String,
+    /// Collects attestations about the other side's chain, for this side's on-chain client.
+    pub collector: Arc<Collector>,
+    /// Sends this side's transactions.
+    pub sender: Arc<Sender>,
+    /// Most packets in one attestation.
+    pub attestation_chunk: usize,
+}
+
+/// Told what happens on a path, for metrics and health.
+pub trait PathObserver: Send + Sync {
+    /// The scan of a chain took all events up to a height.
+    fn scanned(&self, chain: &str, height: u64);
+    /// An endpoint failed.
+    fn endpoint_failed(&self, chain: &str, code: &'static str);
+    /// The open packets, after a step.
+    fn packets(&self, path: &str, packets: &mut dyn Iterator<Item = (&Key, &Entry)>);
+    /// A packet entered a stage.
+    fn entered(&self, path: &str, key: Key, entry: &Entry);
+    /// A packet ended.
+    fn ended(&self, path: &str, entry: &Entry, outcome: Outcome, now: Timestamp);
+    /// Whether enough members signed for a side's on-chain client; else the code and what is missing.
+    fn served(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>);
+    /// A batch was sent.
+    fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize);
+    /// An item did not work and is tried again.
+    fn retried(&self, path: &str, class: Class, code: &'static str);
+}
+
+/// All that the tasks of a path share.
+pub struct PathContext {
+    /// Path's name.
+    pub name: String,
+    /// First end.
+    pub a: PathSide,
+    /// Second end.
+    pub b: PathSide,
+    /// Journal and store.
+    pub ledger: Arc<Ledger>,
+    /// Metrics and health.
+    pub observer: Arc<dyn PathObserver>,
+}
+
+impl std::fmt::Debug for PathContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PathContext").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl PathContext {
+    /// One end.
+    #[must_use]
+    pub const fn side(&self, side: Side) -> &PathSide {
+        match side {
+            Side::A => &self.a,
+            Side::B => &self.b,
+        }
+    }
+}
+
+type Items = Vec<(Key, Entry)>;
+type Outcomes = Vec<(Key, ItemOutcome)>;
+
+/// An item that may be sent.
+struct Ready {
+    key: Key,
+    packet: Packet,
+    message: Message,
+}
+
+/// Runs a job to its end; every item of it gets an outcome.
+pub(super) async fn run(context: &PathContext, job: &Job, entries: Items) -> Outcomes {
+    if job.kind == JobKind::Confirm {
+        let outcomes = confirm::run(context, entries, job.min_proof_height).await;
+        report(context, job, &outcomes);
+        return outcomes;
+    }
+    let (mut outcomes, items) = leave_out_done(context, job, entries).await;
+    if !items.is_empty() {
+        match deliver(context, job, items).await {
+            Ok(done) => outcomes.extend(done),
+            Err((error, items)) => outcomes.extend(items.into_iter().map(|(key, _)| (key, error.clone()))),
+        }
+    }
+    report(context, job, &outcomes);
+    outcomes
+}
+
+fn report(context: &PathContext, job: &Job, outcomes: &Outcomes) {
+    for (key, outcome) in outcomes {
+        if let ItemOutcome::Failed { code, class, message } = outcome {
+            context.observer.retried(&context.name, *class, code);
+            tracing::warn!(path = context.name, kind = job.kind.name(), sequence = key.sequence, side = key.source.name(),
+                code, class = class.name(), "{message}");
+        }
+    }
+}
+
+/// Leaves out what the newest state of the destination shows as done; the rest is decided by proofs.
+async fn leave_out_done(context: &PathContext, job: &Job, entries: Items) -> (Outcomes, Items) {
+    let paths: Vec<Vec<u8>> = entries
+        .iter()
+        .map(|(_, entry)| match job.kind {
+            JobKind::Recv => entry.packet.receipt_path().into_bytes(),
+            _ => entry.packet.commitment_path().into_bytes(),
+        })
+        .collect();
+    let present = match context.side(job.to).chain.source().present(&paths).await {
+        Ok(present) => present,
+        Err(error) => {
+            let outcome = failed(&ProveError::Endpoint(error));
+            return (entries.into_iter().map(|(key, _)| (key, outcome.clone())).collect(), Vec::new());
+        }
+    };
+    let (mut done, mut items) = (Vec::new(), Vec::new());
+    for ((key, entry), present) in entries.into_iter().zip(present) {
+        // A receipt that is there, or a commitment that is gone, means that somebody has done it.
+        if present == (job.kind == JobKind::Recv) {
+            done.push((key, ItemOutcome::AlreadyDone));
+        } else {
+            items.push((key, entry));
+        }
+    }
+    (done, items)
+}
+
+async fn deliver(context: &PathContext, job: &Job, items: Items) -> Result<Outcomes, (ItemOutcome, Items)> {
+    let to = context.side(job.to);
+    let kind = match job.kind {
+        JobKind::Recv => CommitmentKind::Packet,
+        JobKind::Ack => CommitmentKind::Ack,
+        JobKind::Timeout | JobKind::Confirm => CommitmentKind::Receipt,
+    };
+    let packets: Vec<Packet> = items.iter().map(|(_, entry)| entry.packet.clone()).collect();
+    let collected = match collect(context, job, kind, &packets).await {
+        Ok(collected) => collected,
+        Err(outcome) => return Err((outcome, items)),
+    };
+    let (ready, mut outcomes) = messages(context, job, &items, &collected).await;
+    let update = Message::UpdateClient { client_id: to.client_id.clone(), proof: collected.state.clone() };
+    let batches = split(to, &update, ready);
+    for batch in batches {
+        outcomes.extend(send(context, job, &update, batch).await);
+    }
+    Ok(outcomes)
+}
+
+/// Agrees on a height with the members and collects their signatures over what this node has verified there.
+async fn collect(
+    context: &PathContext,
+    job: &Job,
+    kind: CommitmentKind,
+    packets: &[Packet],
+) -> Result<Collected, ItemOutcome> {
+    let to = context.side(job.to);
+    let outcome = async {
+        let height = to.collector.agree_height(job.min_proof_height).await?;
+        to.collector.collect(height, kind, packets, to.attestation_chunk).await
+    }
+    .await;
+    match outcome {
+        Ok(collected) => {
+            context.observer.served(&context.name, job.to, Ok(()));
+            Ok(collected)
+        }
+        Err(error) => {
+            context.observer.served(&context.name, job.to, Err((error.code(), error.to_string())));
+            Err(ItemOutcome::Failed { code: error.code(), class: error.class(), message: error.to_string() })
+        }
+    }
+}
+
+/// Turns verified facts into messages; what was refused gets its outcome here.
+async fn messages(context: &PathContext, job: &Job, items: &Items, collected: &Collected) -> (Vec<Ready>, Outcomes) {
+    let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
+    for chunk in &collected.chunks {
+        for (place, index) in chunk.indexes.iter().enumerate() {
+            let Some((key, entry)) = items.get(*index) else { continue };
+            match message(entry, chunk, place, collected.height) {
+                Ok(message) => ready.push(Ready { key: *key, packet: entry.packet.clone(), message }),
+                Err(error) => outcomes.push((*key, failed(&error))),
+            }
+        }
+    }
+    for refused in &collected.refused {
+        let Some((key, entry)) = items.get(refused.index) else { continue };
+        if outcomes.iter().all(|(done, _)| done != key) {
+            outcomes.push((*key, refusal(context, job, (*key, entry), refused).await));
+        }
+    }
+    for (key, _) in items {
+        let settled = ready.iter().any(|item| item.key == *key) || outcomes.iter().any(|(done, _)| done == key);
+        if !settled {
+            outcomes.push((*key, unsigned()));
+        }
+    }
+    (ready, outcomes)
+}
+
+/// What a refused item means: a packet whose commitment is not there has ended, or never was.
+async fn refusal(
+    context: &PathContext,
+    job: &Job,
+    (key, entry): (Key, &Entry),
+    refused: &RefusedPacket,
+) -> ItemOutcome {
+    let (code, message) = (refused.code, format!("{}: {}", refused.member, refused.reason));
+    let outcome = ItemOutcome::Failed { code, class: class_of(refused), message };
+    if job.kind != JobKind::Recv || !refused.own || refused.code != ProveError::CLAIM_CODE {
+        return outcome;
+    }
+    let height = context.side(key.source).chain.watch().borrow().provable_height;
+    let ended = confirm::run(context, vec![(key, entry.clone())], height).await;
+    if let Some((_, closed @ ItemOutcome::Closed(_))) = ended.into_iter().next() {
+        return closed;
+    }
+    if confirm::is_phantom(context, key, entry).await {
+        return ItemOutcome::Closed(Outcome::Phantom);
+    }
+    outcome
+}
+
+/// Only our own refusal says something of the packet: bytes that do not prove what was claimed are somebody's lie.
+/// What a peer refuses, or a claim that has been overtaken, is looked at again.
+fn class_of(refused: &RefusedPacket) -> Class {
+    let lie = refused.code.starts_with("LC-") || refused.code.starts_with("PR-");
+    if refused.own && lie {
+        Class::Misbehaviour
+    } else {
+        Class::Transient
+    }
+}
+
+fn unsigned() -> ItemOutcome {
+    ItemOutcome::Failed {
+        code: "NODE-JOB-002",
+        class: Class::Transient,
+        message: "too few members signed for this packet this time; it is tried again".to_owned(),
+    }
+}
+
+fn message(entry: &Entry, chunk: &AttestedChunk, place: usize, proof_height: u64) -> Result<Message, ProveError> {
+    let proof = chunk.proof.clone();
+    let packet = entry.packet.clone();
+    match &chunk.own.facts {
+        Facts::Packets(facts) => {
+            let packet: VerifiedPacket = at(facts, place)?;
+            Ok(Message::Recv { packet, proof, proof_height })
+        }
+        Facts::Acks(facts) => {
+            let acknowledgement = entry.acknowledgement.clone().ok_or_else(missing)?;
+            let ack = VerifiedAck::new(packet, acknowledgement, at(facts, place)?)?;
+            Ok(Message::Ack { ack, proof, proof_height })
+        }
+        Facts::Absences(facts) => {
+            let timeout = VerifiedTimeout::new(packet, at(facts, place)?)?;
+            Ok(Message::Timeout { timeout, proof, proof_height })
+        }
+    }
+}
+
+fn at<T: Clone>(facts: &[T], place: usize) -> Result<T, ProveError> {
+    facts.get(place).cloned().ok_or_else(missing)
+}
+
+fn missing() -> ProveError {
+    ProveError::Endpoint(catenary_api::Error {
+        code: "NODE-JOB-001",
+        class: Class::Bug,
+        message: "an item of a job has no verified fact or no acknowledgement; please report this".to_owned(),
+    })
+}
+
+/// Splits messages into batches within the chain's bounds of count and bytes.
+fn split(to: &PathSide, update: &Message, ready: Vec<Ready>) -> Vec<Vec<Ready>> {
+    let sink = to.chain.sink();
+    let limits = sink.limits();
+    // A tenth is kept free for what is not counted: signature, fee and envelope.
+    let room = (limits.tx_bytes_max / 10).saturating_mul(9).saturating_sub(sink.size_bytes(update));
+    let messages_max = limits.messages_max.saturating_sub(1).max(1);
+    let mut batches: Vec<Vec<Ready>> = Vec::new();
+    let mut bytes = 0usize;
+    for item in ready {
+        let size = sink.size_bytes(&item.message);
+        match batches.last_mut() {
+            Some(batch) if bytes.saturating_add(size) <= room && batch.len() < messages_max => {
+                batch.push(item);
+                bytes = bytes.saturating_add(size);
+            }
+            _ => {
+                batches.push(vec![item]);
+                bytes = size;
+            }
+        }
+    }
+    batches
+}
+
+/// Sends a batch; one that is refused is halved until the item at fault stands alone.
+async fn send(context: &PathContext, job: &Job, update: &Message, batch: Vec<Ready>) -> Outcomes {
+    let to = context.side(job.to);
+    let mut todo = vec![batch];
+    let mut outcomes = Vec::new();
+    while let Some(mut batch) = todo.pop() {
+        let mut messages = vec![update.clone()];
+        messages.extend(batch.iter().map(|item| item.message.clone()));
+        let bytes = messages.iter().map(|message| to.chain.sink().size_bytes(message)).sum();
+        let result = to.sender.send(&TxBody::Deliver(messages), &note(context, job, &batch)).await;
+        match result {
+            Ok(Sent::Included { receipt, .. }) => {
+                context.observer.batch(to.chain.name(), job.kind, batch.len(), bytes);
+                let height = receipt.height;
+                outcomes.extend(batch.into_iter().map(|item| (item.key, ItemOutcome::Delivered { height })));
+            }
+            Ok(Sent::Redundant) => {
+                outcomes.extend(batch.into_iter().map(|item| (item.key, ItemOutcome::AlreadyDone)));
+            }
+            Err(error) if batch.len() > 1 && may_be_one_item(&error) => {
+                let rest = batch.split_off(batch.len() / 2);
+                todo.push(rest);
+                todo.push(batch);
+            }
+            Err(error) => {
+                let (code, class, message) = (error.code(), error.class(), error.to_string());
+                let outcome = ItemOutcome::Failed { code, class, message };
+                outcomes.extend(batch.into_iter().map(|item| (item.key, outcome.clone())));
+            }
+        }
+    }
+    outcomes
+}
+
+/// Whether a refusal may be about one of the messages, and not about the node, the key or the journal.
+fn may_be_one_item(error: &SendError) -> bool {
+    match error {
+        SendError::Reverted { .. } => true,
+        SendError::Chain(error) => error.class == Class::Permanent,
+        _ => false,
+    }
+}
+
+fn note(context: &PathContext, job: &Job, batch: &[Ready]) -> Note {
+    let kind = match job.kind {
+        JobKind::Recv => IntentKind::Recv,
+        JobKind::Ack => IntentKind::Ack,
+        JobKind::Timeout | JobKind::Confirm => IntentKind::Timeout,
+    };
+    let packets = batch
+        .iter()
+        .map(|item| PacketKey::of(context.side(item.key.source).chain.name(), &item.packet))
+        .collect();
+    Note { id: format!("{}-{}", job.kind.name(), job.id.0), path: context.name.clone(), kind, packets }
+}
+
+/// A refusal as the engine takes it.
+pub(super) fn failed(error: &ProveError) -> ItemOutcome {
+    ItemOutcome::Failed { code: error.code(), class: error.class(), message: error.to_string() }
+}

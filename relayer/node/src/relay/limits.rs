@@ -1,0 +1,14 @@
+//! Bounds of the drivers, each with its reason.
+
+/// Batches of claims waiting for the engine: a scan that is ahead waits.
+pub const CLAIM_BATCHES: usize = 8;
+/// Blocks of one scan request: small enough that a batch of claims is handled at once.
+pub const SCAN_BLOCKS: u64 = 50;
+/// Milliseconds between looks for a receipt: about a third of a block.
+pub const RECEIPT_POLL_MS: u64 = 300;
+/// Looks for a receipt before the outcome counts as unknown and the batch is decided again: about a minute.
+pub const RECEIPT_POLLS_MAX: u32 = 200;
+/// Looks after which the same bytes are broadcast again: about ten seconds, in case the pool lost them.
+pub const REBROADCAST_POLLS: u32 = 33;
+/// Attempts to build one transaction when the nonce turns out to be taken.
+pub const NONCE_ATTEMPTS: u32 = 3;

@@ -1,0 +1,246 @@
+//! What the drivers tell of, carried to metrics, health and the journal.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use catenary_api::{Account, TxReceipt};
+use catenary_core::engine::{Entry, JobKind, Key, Outcome, Side, State};
+use catenary_core::record::TrustedState;
+use catenary_core::Stage;
+use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
+
+use super::job::PathObserver;
+use super::send::SendObserver;
+use crate::chain::{ChainObserver, Stop};
+use crate::platform;
+use crate::store::Ledger;
+use crate::telemetry::metrics::{
+    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, Metrics, MethodClass, MisbehaviourStage,
+    Outcome as RpcOutcome, PacketKind, Task, Terminal, TxOutcome,
+};
+use crate::telemetry::{Health, Reason};
+
+/// Heights between two saves of a light client: a restart verifies at most this many headers again.
+const SAVE_HEIGHTS: u64 = 100;
+
+/// Watches one chain.
+pub struct ChainWatch {
+    /// Chain's name.
+    pub chain: String,
+    /// Its family.
+    pub family: Family,
+    /// Its endpoint's name, for the metric.
+    pub endpoint: String,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Health.
+    pub health: Arc<Health>,
+    /// Journal and store; `None` in tools that keep nothing.
+    pub ledger: Option<Arc<Ledger>>,
+    /// Height of the last save.
+    pub saved_height: AtomicU64,
+}
+
+impl ChainObserver for ChainWatch {
+    fn checked(&self, check: &'static str, outcome: Result<(), &Rejection>, took: Duration) {
+        let check = match check {
+            "membership" => Check::Membership,
+            "absence" => Check::Absence,
+            _ => Check::Header,
+        };
+        let verdict = if outcome.is_ok() { CheckVerdict::Verified } else { CheckVerdict::Rejected };
+        self.metrics.verified(self.family, check, verdict, took.as_secs_f64());
+        let Err(rejection) = outcome else { return };
+        self.metrics.rejection(self.family, rejection.code);
+        if rejection.class == Class::Misbehaviour {
+            self.metrics.misbehaviour(&self.chain, MisbehaviourStage::Detected);
+        }
+        tracing::warn!(chain = self.chain, code = rejection.code, class = rejection.class.name(), "{rejection}");
+    }
+
+    fn advanced(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>) {
+        let light = Client::Light(&self.chain);
+        self.metrics.head(&self.chain, status.provable_height, status.trusted_timestamp);
+        self.metrics.client_trusted(light, status.trusted_height);
+        self.metrics.client_expiry(&self.chain, status.expires_at);
+        self.metrics.rpc_request(&self.chain, &self.endpoint, MethodClass::Head, RpcOutcome::Ok);
+        let now = platform::now();
+        self.metrics.progress(Task::Chain(&self.chain), now);
+        self.health.chain(&self.chain, |health| {
+            health.started = true;
+            health.head_timestamp = Some(status.trusted_timestamp);
+        });
+        let Some(ledger) = &self.ledger else { return };
+        let last = self.saved_height.load(Ordering::Relaxed);
+        if status.trusted_height < last.saturating_add(SAVE_HEIGHTS) && last > 0 {
+            return;
+        }
+        let bytes = saved();
+        let state = TrustedState {
+            chain: self.chain.clone(),
+            instance: status.instance.digest(),
+            height: status.trusted_height,
+            hash: status.trusted_hash,
+            digest: catenary_light_clients::Hash32::sha256(&[&bytes]),
+        };
+        match ledger.save_client(state, &bytes) {
+            Ok(()) => self.saved_height.store(status.trusted_height, Ordering::Relaxed),
+            Err(error) => tracing::error!(chain = self.chain, code = error.code(), "{error}"),
+        }
+    }
+
+    fn stopped(&self, reason: Option<&Stop>) {
+        let status = match reason.map(|stop| stop.code) {
+            Some("NODE-CHN-002") => ClientStatus::Expired,
+            Some("NODE-CHN-003") => ClientStatus::Frozen,
+            _ => ClientStatus::Active,
+        };
+        self.metrics.client_status(Client::Light(&self.chain), status);
+        self.health.chain(&self.chain, |health| {
+            let next = reason.map(|stop| Reason::new(stop.code, stop.message.clone()));
+            if health.stopped != next {
+                match &next {
+                    Some(reason) => tracing::error!(chain = self.chain, code = reason.code, "{}", reason.message),
+                    None => tracing::info!(chain = self.chain, "goes on"),
+                }
+                health.stopped = next;
+            }
+        });
+    }
+
+    fn endpoint_failed(&self, code: &'static str) {
+        self.metrics.rpc_request(&self.chain, &self.endpoint, MethodClass::Head, RpcOutcome::Transient);
+        tracing::debug!(chain = self.chain, code, "endpoint failed");
+    }
+}
+
+/// Watches paths and senders.
+pub struct PathWatch {
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Health.
+    pub health: Arc<Health>,
+    /// Endpoint name of each chain, for the metric.
+    pub endpoints: BTreeMap<String, String>,
+    /// Fee asset of each chain.
+    pub assets: BTreeMap<String, String>,
+}
+
+const fn stage_of(state: &State) -> Option<Stage> {
+    match state {
+        State::Sent => Some(Stage::Sent),
+        State::Received => Some(Stage::Received),
+        State::Parked(_) => Some(Stage::Parked),
+        State::Closing => None,
+    }
+}
+
+impl PathObserver for PathWatch {
+    fn scanned(&self, chain: &str, height: u64) {
+        self.metrics.scanned(chain, height);
+        if let Some(endpoint) = self.endpoints.get(chain) {
+            self.metrics.rpc_request(chain, endpoint, MethodClass::Events, RpcOutcome::Ok);
+        }
+    }
+
+    fn endpoint_failed(&self, chain: &str, code: &'static str) {
+        if let Some(endpoint) = self.endpoints.get(chain) {
+            self.metrics.rpc_request(chain, endpoint, MethodClass::Events, RpcOutcome::Transient);
+        }
+        tracing::debug!(chain, code, "endpoint failed");
+    }
+
+    fn packets(&self, path: &str, packets: &mut dyn Iterator<Item = (&Key, &Entry)>) {
+        let mut stages: BTreeMap<Stage, (usize, Option<Timestamp>)> = BTreeMap::new();
+        for (_, entry) in packets {
+            let Some(stage) = stage_of(&entry.state) else { continue };
+            let (count, oldest) = stages.entry(stage).or_default();
+            *count += 1;
+            *oldest = Some(oldest.map_or(entry.seen_at, |old| old.min(entry.seen_at)));
+        }
+        for stage in [Stage::Sent, Stage::Received, Stage::Parked] {
+            let (count, oldest) = stages.get(&stage).copied().unwrap_or_default();
+            self.metrics.packets_in_stage(path, stage, count, oldest);
+            if stage == Stage::Parked {
+                self.metrics.blocked(path, BlockedReason::Poison, count);
+                self.health.path(path, |health| health.parked = count);
+            }
+        }
+        self.metrics.progress(Task::Path(path), platform::now());
+    }
+
+    fn entered(&self, path: &str, key: Key, entry: &Entry) {
+        let Some(stage) = stage_of(&entry.state) else { return };
+        let kind = if stage == Stage::Received { PacketKind::Ack } else { PacketKind::Send };
+        self.metrics.packet(path, kind, stage);
+        if let State::Parked(reason) = &entry.state {
+            tracing::error!(path, side = key.source.name(), sequence = key.sequence, code = reason.code,
+                "packet parked, run `catenary packet retry` once the cause is gone: {}", reason.message);
+        }
+    }
+
+    fn ended(&self, path: &str, entry: &Entry, outcome: Outcome, now: Timestamp) {
+        let seconds = now.nanos.saturating_sub(entry.seen_at.nanos) as f64 / 1e9;
+        let (kind, stage, terminal, end) = match outcome {
+            Outcome::Acknowledged => (PacketKind::Ack, Stage::Acknowledged, Terminal::Acked, EndToEnd::Acked),
+            Outcome::Rejected => (PacketKind::Refund, Stage::Refunded, Terminal::Rejected, EndToEnd::Refunded),
+            Outcome::TimedOut => (PacketKind::Refund, Stage::Refunded, Terminal::Refunded, EndToEnd::Refunded),
+            Outcome::Phantom => {
+                self.metrics.terminal(path, Terminal::Phantom);
+                return;
+            }
+        };
+        self.metrics.packet(path, kind, stage);
+        self.metrics.terminal(path, terminal);
+        if !entry.delivered_by_us {
+            self.metrics.terminal(path, Terminal::DoneByOther);
+        }
+        self.metrics.end_to_end(path, end, seconds);
+    }
+
+    fn served(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>) {
+        let waiting = outcome.is_err();
+        self.metrics.blocked(path, BlockedReason::Attestors, usize::from(waiting));
+        let prefix = format!("side {}: ", side.name());
+        self.health.path(path, |health| {
+            health.reasons.retain(|reason| !reason.message.starts_with(&prefix));
+            if let Err((code, message)) = outcome {
+                health.reasons.push(Reason::new(code, format!("{prefix}{message}")));
+            }
+        });
+    }
+
+    fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize) {
+        self.metrics.batch(chain, messages, bytes);
+        tracing::info!(chain, kind = kind.name(), messages, bytes, "batch delivered");
+    }
+
+    fn retried(&self, path: &str, class: Class, code: &'static str) {
+        self.metrics.retry(path, class);
+        tracing::debug!(path, code, "tried again");
+    }
+}
+
+impl SendObserver for PathWatch {
+    fn transaction(&self, chain: &str, key: &str, outcome: &'static str, receipt: Option<&TxReceipt>) {
+        let label = match outcome {
+            "included" => TxOutcome::Included,
+            "reverted" => TxOutcome::Reverted,
+            "unknown" => TxOutcome::Expired,
+            _ => TxOutcome::Dropped,
+        };
+        self.metrics.tx(chain, key, label);
+        if let (Some(receipt), Some(asset)) = (receipt, self.assets.get(chain)) {
+            self.metrics.fee_spent(chain, asset, receipt.fee.parse().unwrap_or(0.0));
+        }
+    }
+
+    fn account(&self, chain: &str, key: &str, account: &Account) {
+        self.metrics.nonces(chain, key, account.nonce, account.nonce);
+        if let Some(asset) = self.assets.get(chain) {
+            self.metrics.balance(chain, key, asset, account.balance.parse().unwrap_or(0.0));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The runner: owns the engine of one path, feeds it, journals what it decides, and starts its jobs.
+
+use std::sync::Arc;
+
+use catenary_core::engine::{Effect, Engine, Entry, Event, ItemOutcome, Job, JobId, Key, Options, Outcome, Side, State};
+use catenary_core::packet_key::PacketKey;
+use catenary_core::record::{Cursor, PacketStep, Record, Stage};
+use catenary_core::store::StoreError;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::job::{self, PathContext};
+use super::limits;
+use super::scan::{ClaimBatch, Scan};
+use crate::chain::HeadState;
+use crate::platform;
+
+/// What the store kept of a path.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Open packets.
+    pub open: Vec<(Key, Entry)>,
+    /// Ended packets.
+    pub ended: Vec<Key>,
+    /// Height of each side up to which all events were taken.
+    pub cursors: [u64; 2],
+}
+
+/// Runs one path.
+pub struct PathRunner {
+    context: Arc<PathContext>,
+    engine: Engine,
+    cursors: [u64; 2],
+    jobs: JoinSet<(JobId, Vec<(Key, ItemOutcome)>)>,
+    releases: mpsc::Receiver<Key>,
+}
+
+impl std::fmt::Debug for PathRunner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PathRunner").field("path", &self.context.name).finish_non_exhaustive()
+    }
+}
+
+/// Name of a path's cursor on a chain in the journal.
+#[must_use]
+pub fn cursor_name(path: &str, chain: &str) -> String {
+    format!("{path}/{chain}")
+}
+
+impl PathRunner {
+    /// A runner that goes on where the store left off. `releases` brings packets that a person releases.
+    #[must_use]
+    pub fn new(
+        context: Arc<PathContext>,
+        options: Options,
+        restored: Restored,
+        releases: mpsc::Receiver<Key>,
+    ) -> Self {
+        let mut engine = Engine::new(options);
+        restored.ended.into_iter().for_each(|key| engine.restore_closed(key));
+        restored.open.into_iter().for_each(|(key, entry)| engine.restore(key, entry));
+        Self { context, engine, cursors: restored.cursors, jobs: JoinSet::new(), releases }
+    }
+
+    /// Runs until cancelled, then waits for the jobs in flight.
+    ///
+    /// # Errors
+    /// The journal failed: nothing more is decided, since nothing more can be remembered.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
+        let (claims_in, mut claims) = mpsc::channel::<ClaimBatch>(limits::CLAIM_BATCHES);
+        let mut rewinds = Vec::new();
+        let mut scans = JoinSet::new();
+        for (side, cursor) in [Side::A, Side::B].into_iter().zip(self.cursors) {
+            let (rewind_in, rewind) = mpsc::channel(limits::CLAIM_BATCHES);
+            rewinds.push(rewind_in);
+            let scan = Scan { context: self.context.clone(), side, cursor, claims: claims_in.clone(), rewind };
+            scans.spawn(scan.run(stop.clone()));
+        }
+        let mut heads = [Side::A, Side::B].map(|side| self.context.side(side).chain.watch());
+        let outcome = self.turn(&stop, &mut claims, &mut heads, &rewinds).await;
+        scans.abort_all();
+        if outcome.is_ok() {
+            // A transaction that was broadcast is journaled; waiting for its receipt only spares the next start a look.
+            while self.jobs.join_next().await.is_some() {}
+        }
+        outcome
+    }
+
+    async fn turn(
+        &mut self,
+        stop: &CancellationToken,
+        claims: &mut mpsc::Receiver<ClaimBatch>,
+        heads: &mut [watch::Receiver<HeadState>; 2],
+        rewinds: &[mpsc::Sender<u64>],
+    ) -> Result<(), StoreError> {
+        let [head_a, head_b] = heads;
+        loop {
+            self.start_jobs();
+            self.context.observer.packets(&self.context.name, &mut self.engine.packets());
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(batch) = claims.recv(), if !self.engine.is_full() => self.take_claims(batch, rewinds)?,
+                Some(done) = self.jobs.join_next() => {
+                    // A job that panicked is a bug; its items are free again when the path restarts.
+                    if let Ok((job, items)) = done {
+                        self.step(vec![Event::JobDone { job, items }], Vec::new(), rewinds)?;
+                    }
+                }
+                Ok(()) = head_a.changed() => self.head(Side::A, head_a),
+                Ok(()) = head_b.changed() => self.head(Side::B, head_b),
+                Some(key) = self.releases.recv() => self.step(vec![Event::Release { key }], Vec::new(), rewinds)?,
+            }
+        }
+    }
+
+    fn head(&mut self, side: Side, watch: &mut watch::Receiver<HeadState>) {
+        let HeadState { provable_height: height, timestamp, stop } = watch.borrow_and_update().clone();
+        if stop.is_none() && height > 0 {
+            // A head moves no packet by itself, so there is nothing to journal.
+            let _ = self.engine.step(Event::Head { side, height, timestamp });
+        }
+    }
+
+    fn start_jobs(&mut self) {
+        for job in self.engine.due() {
+            let entries = self.entries(&job);
+            let context = self.context.clone();
+            tracing::debug!(path = context.name, kind = job.kind.name(), items = job.items.len(), "job starts");
+            self.jobs.spawn(async move {
+                let id = job.id;
+                (id, job::run(&context, &job, entries).await)
+            });
+        }
+    }
+
+    fn entries(&self, job: &Job) -> Vec<(Key, Entry)> {
+        job.items.iter().filter_map(|key| Some((*key, self.engine.packet(key)?.clone()))).collect()
+    }
+
+    fn take_claims(&mut self, batch: ClaimBatch, rewinds: &[mpsc::Sender<u64>]) -> Result<(), StoreError> {
+        let ClaimBatch { side, upto, claims } = batch;
+        let at = platform::now();
+        let events = claims
+            .into_iter()
+            .map(|claim| Event::Claim { side, height: claim.height, event: claim.event, at })
+            .collect();
+        let mut records = Vec::new();
+        let [a, b] = &mut self.cursors;
+        let cursor = if side == Side::A { a } else { b };
+        if upto > *cursor {
+            *cursor = upto;
+            let chain = cursor_name(&self.context.name, self.context.side(side).chain.name());
+            records.push(Record::Cursor(Cursor { chain, height: upto }));
+        }
+        self.step(events, records, rewinds)
+    }
+
+    /// Steps the engine and journals what changed, in one batch with `extra`.
+    fn step(
+        &mut self,
+        events: Vec<Event>,
+        extra: Vec<Record>,
+        rewinds: &[mpsc::Sender<u64>],
+    ) -> Result<(), StoreError> {
+        let mut records = Vec::new();
+        for event in events {
+            for effect in self.engine.step(event) {
+                match effect {
+                    Effect::Entered { key } => records.extend(self.entered(key)),
+                    Effect::Ended { key, entry, outcome } => records.push(self.ended(key, &entry, outcome)),
+                    Effect::Rescan { side, height } => {
+                        let index = usize::from(side == Side::B);
+                        // A full channel means that a rewind is waiting already; the next refusal asks again.
+                        let _ = rewinds.get(index).map(|rewind| rewind.try_send(height));
+                    }
+                }
+            }
+        }
+        // An idle chain moves its cursor every block; alone it is not worth an fsync each, since scanning a few
+        // blocks again is harmless.
+        let idle = records.is_empty();
+        if idle && extra.iter().all(|record| matches!(record, Record::Cursor(cursor) if cursor.height % 16 != 0)) {
+            return Ok(());
+        }
+        records.extend(extra);
+        self.context.ledger.record(records)
+    }
+
+    fn entered(&self, key: Key) -> Option<Record> {
+        let entry = self.engine.packet(&key)?;
+        let (stage, reason) = match &entry.state {
+            State::Sent => (Stage::Sent, None),
+            State::Received => (Stage::Received, None),
+            State::Parked(reason) => (Stage::Parked, Some(format!("{}: {}", reason.code, reason.message))),
+            State::Closing => return None,
+        };
+        self.context.observer.entered(&self.context.name, key, entry);
+        Some(self.packet_step(key, entry, (stage, reason)))
+    }
+
+    fn ended(&self, key: Key, entry: &Entry, outcome: Outcome) -> Record {
+        self.context.observer.ended(&self.context.name, entry, outcome, platform::now());
+        let (stage, reason) = match outcome {
+            Outcome::Acknowledged => (Stage::Acknowledged, None),
+            Outcome::Rejected => (Stage::Refunded, Some("error acknowledgement")),
+            Outcome::TimedOut => (Stage::Refunded, Some("timed out")),
+            Outcome::Phantom => (Stage::Parked, Some("phantom: the endpoint claimed a packet that was never sent")),
+        };
+        self.packet_step(key, entry, (stage, reason.map(str::to_owned)))
+    }
+
+    fn packet_step(&self, key: Key, entry: &Entry, (stage, reason): (Stage, Option<String>)) -> Record {
+        let first = stage == Stage::Sent || entry.acknowledgement.is_some();
+        Record::Packet(PacketStep {
+            path: self.context.name.clone(),
+            key: PacketKey::of(self.context.side(key.source).chain.name(), &entry.packet),
+            stage,
+            packet: first.then(|| entry.packet.proto_encode()),
+            ack: entry.acknowledgement.as_ref().map(catenary_protocol::Acknowledgement::proto_encode),
+            height: entry.claim_height,
+            reason,
+            at_seconds: platform::now().seconds(),
+        })
+    }
+}

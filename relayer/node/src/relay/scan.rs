@@ -1,0 +1,93 @@
+//! The scan: walks a side's blocks gap-free from a durable cursor, never above the verified head.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catenary_api::{EventClaim, PacketEvent};
+use catenary_core::engine::Side;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::job::PathContext;
+use super::limits;
+use crate::platform;
+
+/// Claims of one range of blocks, for the runner.
+#[derive(Debug)]
+pub(super) struct ClaimBatch {
+    pub(super) side: Side,
+    /// All claims up to this height are in this batch or were in one before.
+    pub(super) upto: u64,
+    pub(super) claims: Vec<EventClaim>,
+}
+
+/// What a scan needs.
+pub(super) struct Scan {
+    pub(super) context: Arc<PathContext>,
+    pub(super) side: Side,
+    /// Height up to which everything has been taken.
+    pub(super) cursor: u64,
+    pub(super) claims: mpsc::Sender<ClaimBatch>,
+    /// Heights to go back to, since a claim from there did not hold.
+    pub(super) rewind: mpsc::Receiver<u64>,
+}
+
+impl Scan {
+    /// Scans until cancelled. A range that fails is asked for again; the cursor moves only over what was taken.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut head = self.context.side(self.side).chain.watch();
+        loop {
+            while let Ok(height) = self.rewind.try_recv() {
+                self.cursor = self.cursor.min(height.saturating_sub(1));
+            }
+            let state = head.borrow_and_update().clone();
+            let provable = if state.stop.is_some() { 0 } else { state.provable_height };
+            if self.cursor < provable {
+                let to = provable.min(self.cursor.saturating_add(limits::SCAN_BLOCKS));
+                if self.take(to).await {
+                    continue;
+                }
+            }
+            let retry = Duration::from_millis(limits::RECEIPT_POLL_MS.saturating_mul(3));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = head.changed() => if changed.is_err() { return },
+                height = self.rewind.recv() => match height {
+                    Some(height) => self.cursor = self.cursor.min(height.saturating_sub(1)),
+                    None => return,
+                },
+                () = platform::sleep(retry), if self.cursor < provable => {}
+            }
+        }
+    }
+
+    /// Takes the blocks up to `to`; says whether it did.
+    async fn take(&mut self, to: u64) -> bool {
+        let side = self.context.side(self.side);
+        let from = self.cursor.saturating_add(1);
+        match side.chain.source().events(from, to).await {
+            Ok(claims) => {
+                let claims = claims.into_iter().filter(|claim| self.is_ours(&claim.event)).collect();
+                self.context.observer.scanned(side.chain.name(), to);
+                self.cursor = to;
+                self.claims.send(ClaimBatch { side: self.side, upto: to, claims }).await.is_ok()
+            }
+            Err(error) => {
+                self.context.observer.endpoint_failed(side.chain.name(), error.code);
+                tracing::warn!(chain = side.chain.name(), from, to, code = error.code, %error, "scan failed");
+                false
+            }
+        }
+    }
+
+    /// Whether an event belongs to this path, by the clients on both ends.
+    fn is_ours(&self, event: &PacketEvent) -> bool {
+        let (here, there) = (self.context.side(self.side), self.context.side(self.side.other()));
+        let packet = event.packet();
+        let (source, destination) = match event {
+            PacketEvent::WroteAck { .. } => (there, here),
+            PacketEvent::Sent(_) | PacketEvent::Acknowledged(_) | PacketEvent::TimedOut(_) => (here, there),
+        };
+        packet.source_client == source.client_id && packet.destination_client == destination.client_id
+    }
+}
