@@ -1,11 +1,13 @@
 //! The catenary node: the only crate that reads the clock, picks families and adapters, and holds keys.
 
+pub mod api;
 pub mod attestor;
 pub mod chain;
 pub mod config;
 pub mod journal;
 pub mod keystore;
 pub mod platform;
+pub mod query;
 pub mod relay;
 pub mod store;
 pub mod telemetry;

@@ -43,6 +43,12 @@ pub struct ChainWatch {
     pub saved_height: AtomicU64,
 }
 
+impl std::fmt::Debug for ChainWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChainWatch").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
 impl ChainObserver for ChainWatch {
     fn checked(&self, check: &'static str, outcome: Result<(), &Rejection>, took: Duration) {
         let check = match check {
@@ -134,6 +140,12 @@ const fn stage_of(state: &State) -> Option<Stage> {
         State::Received => Some(Stage::Received),
         State::Parked(_) => Some(Stage::Parked),
         State::Closing => None,
+    }
+}
+
+impl std::fmt::Debug for PathWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PathWatch").field("endpoints", &self.endpoints).finish_non_exhaustive()
     }
 }
 

@@ -171,6 +171,12 @@ pub struct SenderParts {
     pub observer: Arc<dyn SendObserver>,
 }
 
+impl std::fmt::Debug for SenderParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SenderParts").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
 impl Sender {
     /// A sender of one key.
     ///
