@@ -3,7 +3,8 @@
 //! Layout, integers big-endian: the tag, the instance (32), frozen (1), number of sets (4) and each set as its number
 //! of validators (4) with key (32) and power (8) each, number of headers (4) and each header as height (8), hash
 //! (32), time in nanoseconds (8), application hash (32, zero for none), last block (32, zero for none), validators
-//! hash (32), next validators hash (32), heights ascending.
+//! hash (32), next validators hash (32), heights ascending. The newest [`SAVED_HEADERS`] headers are saved: what lies
+//! below can be filled in again from the chain, by the links of those above, without trust in anybody.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -13,6 +14,9 @@ use super::types::{CometBftError, Config, Retained, Validator, ValidatorSet};
 use super::CometBft;
 use crate::trust::TrustError;
 use crate::verdict::{Hash32, Root, Timestamp};
+
+/// Headers that [`LightClient::save`](crate::LightClient::save) keeps, newest first. 176 bytes each.
+pub const SAVED_HEADERS: usize = 256;
 
 const TAG: &[u8] = b"catenary/cometbft/1";
 
@@ -29,8 +33,9 @@ pub(super) fn save(client: &CometBft) -> Vec<u8> {
             out.extend_from_slice(&validator.power.to_be_bytes());
         }
     }
-    put_count(&mut out, client.retained.len());
-    for (height, header) in &client.retained {
+    let skipped = client.retained.len().saturating_sub(SAVED_HEADERS);
+    put_count(&mut out, client.retained.len().saturating_sub(skipped));
+    for (height, header) in client.retained.iter().skip(skipped) {
         out.extend_from_slice(&height.to_be_bytes());
         out.extend_from_slice(header.hash.as_bytes());
         out.extend_from_slice(&header.time.nanos.to_be_bytes());

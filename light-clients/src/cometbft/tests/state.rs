@@ -367,6 +367,24 @@ fn saved_state_comes_back_as_it_was_and_only_so() {
 }
 
 #[test]
+fn the_newest_headers_are_saved_and_the_older_ones_can_be_filled_in_again() {
+    let count = SAVED_HEADERS as u64 + 4;
+    let chain = Chain::of(CHAIN, signers(1, &[10]), count);
+    let mut config = chain.config(1);
+    config.trust.retain_heights = 10_000;
+    let mut client = CometBft::new(config.clone(), &chain.full_update(1)).unwrap();
+    follow(&mut client, &chain, 2..=count);
+    let saved = client.save();
+    let mut restored = CometBft::restore(config, &saved, &Hash32::sha256(&[&saved])).unwrap();
+    assert_eq!(restored.status(), client.status());
+    assert_eq!(restored.save(), saved);
+    assert_eq!(restored.retained.len(), SAVED_HEADERS);
+    assert!(restored.header(4).is_none());
+    follow(&mut restored, &chain, [4]);
+    assert_eq!(restored.header(4), client.header(4));
+}
+
+#[test]
 fn status_tells_where_the_client_stands() {
     let chain = chain();
     let mut client = chain.client(1);
