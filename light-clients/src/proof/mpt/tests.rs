@@ -155,6 +155,11 @@ fn mpt_03_inline_nodes_are_followed_and_malformed_ones_refused() {
     assert_eq!(walk(&a, &under(over_branch)), Ok(Some(vec![5])));
     assert_eq!(walk(&a, &under(over_leaf)), Err("LC-MPT-014"));
     assert_eq!(walk(&a, &under(over_extension)), Err("LC-MPT-014"));
+    // The same where the path leaves the extension: its inline child is a branch, or there is no such extension.
+    let diverging = |inline: Vec<u8>| walk(&nibble_key(&[0, 7]), &[list(&[string(&compact(&[0, 1], false)), inline])]);
+    assert_eq!(diverging(branch(&[(0, tail(5)), (1, tail(6))], &[])), Ok(None));
+    assert_eq!(diverging(tail(5)), Err("LC-MPT-014"));
+    assert_eq!(diverging(list(&[vec![0x80]])), Err("LC-MPT-008"));
     // An inline list of 32 bytes or more is neither.
     let long = list(&[string(&compact(&[0; 8], true)), string(&[1; 40])]);
     assert_eq!(walk(&a, &[branch(&[(0, long)], &[])]), Err("LC-MPT-009"));
@@ -352,6 +357,8 @@ fn nodes_of_other_shapes_are_refused() {
     check(list(&vec![vec![0x80]; 16]), "LC-MPT-008");
     check(list(&vec![vec![0x80]; 18]), "LC-RLP-012");
     check(branch(&[(9, vec![1])], &[]), "LC-MPT-009");
+    check(branch(&[(9, vec![0xc2, 0x81, 0x05])], &[]), "LC-RLP-003");
+    check(branch(&[(9, vec![0xc2, 0xc1, 0x85])], &[]), "LC-RLP-001");
     check(branch(&[(9, string(&[1; 31]))], &[]), "LC-MPT-009");
     check(branch(&[(9, string(&[1; 33]))], &[]), "LC-MPT-009");
     check(string(&[1; 33]), "LC-RLP-008");

@@ -2,7 +2,7 @@
 
 use super::{MptError, EMPTY_ROOT, KEY_NIBBLES, MAX_NODES, MAX_NODE_BYTES};
 use crate::crypto::keccak256;
-use crate::rlp::{Item, Kind};
+use crate::rlp::{check_canonical, Item, Kind};
 use crate::verdict::Hash32;
 
 /// Bytes of a hash; a node shorter than this stands inside its parent (Yellow Paper, appendix D).
@@ -80,7 +80,11 @@ impl<'a> Child<'a> {
     /// Reads a reference (Yellow Paper, appendix D: n(I, i) is the node itself below 32 bytes, else its hash).
     fn read(item: Item<'a>) -> Result<Self, MptError> {
         match item.kind() {
-            Kind::List if item.raw().len() < HASH_BYTES => Ok(Self::Inline(item)),
+            Kind::List if item.raw().len() < HASH_BYTES => {
+                // It is part of its parent's bytes, so all of it is held to the one encoding, on the path or not.
+                check_canonical(item.raw(), HASH_BYTES)?;
+                Ok(Self::Inline(item))
+            }
             Kind::List => Err(MptError::Reference { got_bytes: item.raw().len() }),
             Kind::Bytes => match item.bytes()? {
                 [] => Ok(Self::Empty),
@@ -88,6 +92,17 @@ impl<'a> Child<'a> {
                     Hash32::from_slice(bytes).map(Self::Hashed).ok_or(MptError::Reference { got_bytes: bytes.len() })
                 }
             },
+        }
+    }
+
+    /// Checks that an inline child of an extension is a branch; a hashed one shows itself only on the path.
+    fn check_branch(&self) -> Result<(), MptError> {
+        match self {
+            Self::Inline(item) => match read_node(*item, None)? {
+                Node::Branch(_) => Ok(()),
+                Node::Extension(..) | Node::Leaf(..) => Err(MptError::Extension),
+            },
+            Self::Empty | Self::Hashed(_) => Ok(()),
         }
     }
 }
@@ -132,6 +147,7 @@ fn walk<'a>(root: &Hash32, key: &Hash32, listed: &mut Listed<'_, 'a>) -> Result<
                     return Err(MptError::PathLength { reached });
                 }
                 if !path.matches(key, depth) {
+                    next.check_branch()?;
                     return Ok(None);
                 }
                 depth = reached;
