@@ -208,6 +208,8 @@ pub struct NonceReleased {
     pub chain: String,
     /// Nonce or sequence.
     pub nonce: u64,
+    /// Who decided it: the node itself, or a person.
+    pub actor: String,
     /// Why.
     pub reason: String,
     /// When, in Unix seconds.
