@@ -241,15 +241,13 @@ fn evidence_of_two_times_freezes_and_nothing_else_does() {
     assert_frozen(&mut rig);
 }
 
-#[test]
-fn signatures_that_must_not_count() {
-    let data = state_data(101, TIME_SECONDS + 1);
-    let packets = membership_data();
+/// What is done to three good signatures, of four attestors, and what the proof then reverts with.
+type SignatureRow = (&'static str, Box<dyn Fn(u8, &[u8], &mut Vec<Vec<u8>>)>, Vec<u8>);
+
+fn bad_signers() -> Vec<SignatureRow> {
     let stranger = Attestor::new(77);
     let big = alloy_primitives::U256::from::<u64>;
-    // Each row changes three good signatures; the last signer in the set is spare.
-    type Change = Box<dyn Fn(u8, &[u8], &mut Vec<Vec<u8>>)>;
-    let rows: Vec<(&str, Change, Vec<u8>)> = vec![
+    vec![
         (
             "none",
             Box::new(|_, _, s| s.clear()),
@@ -294,6 +292,12 @@ fn signatures_that_must_not_count() {
             }),
             LightClient::TooManySignatures { provided: big(5), attestors: big(4) }.abi_encode(),
         ),
+    ]
+}
+
+fn bad_signatures() -> Vec<SignatureRow> {
+    let big = alloy_primitives::U256::from::<u64>;
+    vec![
         (
             "high s and flipped v",
             Box::new(|_, _, s| s[1] = malleate(&s[1])),
@@ -316,9 +320,14 @@ fn signatures_that_must_not_count() {
             Box::new(|_, _, s| s[0].push(0)),
             LightClient::InvalidSignatureLength { index: big(0), length: big(66) }.abi_encode(),
         ),
-    ];
-    for (name, change, expected) in rows {
-        for (tag, data) in [(TAG_STATE, &data), (TAG_PACKETS, &packets)] {
+    ]
+}
+
+#[test]
+fn signatures_that_must_not_count() {
+    let (state, packets) = (state_data(101, TIME_SECONDS + 1), membership_data());
+    for (name, change, expected) in bad_signers().into_iter().chain(bad_signatures()) {
+        for (tag, data) in [(TAG_STATE, &state), (TAG_PACKETS, &packets)] {
             let mut rig = Rig::new();
             let mut signatures: Vec<_> = (0..3).map(|i| rig.quorum.attestors[i].sign(tag, data)).collect();
             change(tag, data, &mut signatures);

@@ -43,15 +43,6 @@ fn good_data(world: &World) -> FungibleTokenPacketData {
 #[test]
 fn sends_that_are_refused() {
     type Change = fn(&mut SendTransferMsg, &World);
-    let length = |field: &str, minimum, maximum, actual| {
-        Transfer::ICS20FieldLength {
-            field: field.into(),
-            minimumBytes: big(minimum),
-            maximumBytes: big(maximum),
-            actualBytes: big(actual),
-        }
-        .abi_encode()
-    };
     let world = World::new();
     let spender = world.side(On::A).transfer;
     let now = world.side(On::A).chain.time_seconds;
@@ -68,9 +59,9 @@ fn sends_that_are_refused() {
             |m, _| m.destPort = String::new(),
             Transfer::ICS20InvalidPort { expected: "transfer".into(), actual: String::new() }.abi_encode(),
         ),
-        ("no receiver", |m, _| m.receiver = String::new(), length("receiver", 1, 2_048, 0)),
-        ("a long receiver", |m, _| m.receiver = "r".repeat(2_049), length("receiver", 1, 2_048, 2_049)),
-        ("a long memo", |m, _| m.memo = "m".repeat(32_769), length("memo", 0, 32_768, 32_769)),
+        ("no receiver", |m, _| m.receiver = String::new(), field_length("receiver", 1, 2_048, 0)),
+        ("a long receiver", |m, _| m.receiver = "r".repeat(2_049), field_length("receiver", 1, 2_048, 2_049)),
+        ("a long memo", |m, _| m.memo = "m".repeat(32_769), field_length("memo", 0, 32_768, 32_769)),
         (
             "an unknown client",
             |m, _| m.sourceClient = "client-9".into(),
@@ -143,49 +134,36 @@ fn the_longest_transfer_fits_a_packet_and_a_transaction() {
     assert!(size < 60_000, "{size} bytes leave room under 64 KB");
 }
 
-/// What arrives and is refused, with the reason; the answer is the universal error each time.
-#[test]
-fn receives_that_are_answered_with_the_error() {
-    let world = World::new();
-    let data = good_data(&world);
-    let (router, transfer) = (world.side(On::B).router, world.side(On::B).transfer);
-    let with = |change: &dyn Fn(&mut FungibleTokenPacketData)| {
-        let mut data = data.clone();
-        change(&mut data);
-        transfer_payload(&data)
-    };
-    let payload = |change: &dyn Fn(&mut Payload)| {
-        let mut payload = transfer_payload(&data);
+/// What arrives, and the reason it is refused for.
+type ReceiveRow = (String, Payload, Vec<u8>);
+
+fn with_data(world: &World, change: impl FnOnce(&mut FungibleTokenPacketData)) -> Payload {
+    let mut data = good_data(world);
+    change(&mut data);
+    transfer_payload(&data)
+}
+
+fn bad_fields(world: &World) -> Vec<ReceiveRow> {
+    let payload = |change: fn(&mut Payload)| {
+        let mut payload = transfer_payload(&good_data(world));
         change(&mut payload);
         payload
     };
-    let receiver = |text: &str| {
-        let reason = Transfer::ICS20InvalidReceiver { receiver: text.into() }.abi_encode();
-        (format!("receiver {text}"), with(&|d| d.receiver = text.into()), reason)
-    };
-    let denom = |text: &str, name: &str| {
-        let reason = Transfer::ICS20DenomNotFound { denom: name.into() }.abi_encode();
-        (format!("denom {text}"), with(&|d| d.denom = text.into()), reason)
-    };
-    let bob = lowercase(BOB);
-    // Bob's address has two letters, so one of them in the wrong case breaks the checksum.
-    let checksummed = BOB.to_checksum(None);
-    let wrong_case = if checksummed.ends_with("B0b") { bob.replace("b0b", "b0B") } else { bob.replace("b0b", "B0b") };
-    let token = lowercase(world.side(On::B).token);
-    let mut rows = vec![
+    let denom = |text: &str| with_data(world, |data| data.denom = text.into());
+    vec![
         (
             "amount".to_owned(),
-            with(&|d| d.amount = U256::ZERO),
+            with_data(world, |data| data.amount = U256::ZERO),
             Transfer::ICS20InvalidAmount { amount: big(0) }.abi_encode(),
         ),
         (
             "version".to_owned(),
-            payload(&|p| p.version = "ics20-2".into()),
+            payload(|p| p.version = "ics20-2".into()),
             Transfer::ICS20UnexpectedVersion { expected: "ics20-1".into(), actual: "ics20-2".into() }.abi_encode(),
         ),
         (
             "encoding".to_owned(),
-            payload(&|p| p.encoding = "application/json".into()),
+            payload(|p| p.encoding = "application/json".into()),
             Transfer::ICS20UnexpectedEncoding {
                 expected: "application/x-solidity-abi".into(),
                 actual: "application/json".into(),
@@ -194,44 +172,79 @@ fn receives_that_are_answered_with_the_error() {
         ),
         (
             "source port".to_owned(),
-            payload(&|p| p.sourcePort = "other".into()),
+            payload(|p| p.sourcePort = "other".into()),
             Transfer::ICS20InvalidPort { expected: "transfer".into(), actual: "other".into() }.abi_encode(),
         ),
-        ("empty denom".to_owned(), with(&|d| d.denom = String::new()), field_length("denom", 1, 1_024, 0)),
-        ("long denom".to_owned(), with(&|d| d.denom = "d".repeat(1_025)), field_length("denom", 1, 1_024, 1_025)),
-        receiver(""),
-        receiver("cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh"),
-        receiver(&bob[2..]),
-        receiver(&bob[..41]),
-        receiver(&format!("{bob}0")),
-        receiver(&format!(" {}", &bob[1..])),
-        receiver(&bob.replace("0x", "0X")),
-        receiver(&bob.replace('b', "g")),
-        receiver(&wrong_case),
-        receiver(&lowercase(Address::ZERO)),
-        receiver(&lowercase(router)),
-        receiver(&lowercase(transfer)),
-        denom("transfer/client-0/uatom", "uatom"),
-        denom("transfer/client-0/transfer/client-9/uatom", "transfer/client-9/uatom"),
-        denom(
-            &format!("transfer/client-0/{}", token.to_uppercase().replace("0X", "0x")),
-            &token.to_uppercase().replace("0X", "0x"),
-        ),
+        ("empty denom".to_owned(), denom(""), field_length("denom", 1, 1_024, 0)),
+        ("long denom".to_owned(), denom(&"d".repeat(1_025)), field_length("denom", 1, 1_024, 1_025)),
+    ]
+}
+
+fn bad_receivers(world: &World) -> Vec<ReceiveRow> {
+    let bob = lowercase(BOB);
+    // Bob's address has two letters, so one of them in the wrong case breaks the checksum.
+    let checksummed = BOB.to_checksum(None);
+    let wrong_case = if checksummed.ends_with("B0b") { bob.replace("b0b", "b0B") } else { bob.replace("b0b", "B0b") };
+    let (router, transfer) = (world.side(On::B).router, world.side(On::B).transfer);
+    let texts = [
+        String::new(),
+        "cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh".to_owned(),
+        bob[2..].to_owned(),
+        bob[..41].to_owned(),
+        format!("{bob}0"),
+        format!(" {}", &bob[1..]),
+        bob.replace("0x", "0X"),
+        bob.replace('b', "g"),
+        wrong_case,
+        lowercase(Address::ZERO),
+        lowercase(router),
+        lowercase(transfer),
     ];
-    rows.push(("not in escrow".to_owned(), with(&|d| d.denom = format!("transfer/client-0/{token}")), vec![]));
-    for (name, payload, reason) in rows {
-        let mut world = world.clone();
-        let m = recv_foreign(&mut world, payload);
-        let outcome = world.side_mut(On::B).route(RELAYER, &Router::recvPacketCall { m }).ok();
+    let row = |text: String| {
+        let reason = Transfer::ICS20InvalidReceiver { receiver: text.clone() }.abi_encode();
+        (format!("receiver {text}"), with_data(world, |data| data.receiver = text), reason)
+    };
+    texts.into_iter().map(row).collect()
+}
+
+fn unknown_tokens(world: &World) -> Vec<ReceiveRow> {
+    // The one spelling of an address as a denom is in lower case.
+    let shouted = format!("0x{}", hex_digits(world.side(On::B).token).to_uppercase());
+    let names = ["uatom", "transfer/client-9/uatom", &shouted];
+    let row = |name: &str| {
+        let reason = Transfer::ICS20DenomNotFound { denom: name.into() }.abi_encode();
+        (format!("denom {name}"), with_data(world, |data| data.denom = format!("transfer/client-0/{name}")), reason)
+    };
+    names.into_iter().map(row).collect()
+}
+
+fn hex_digits(address: Address) -> String {
+    lowercase(address)[2..].to_owned()
+}
+
+/// The answer to each is the universal error, and the reason is in the event.
+#[test]
+fn receives_that_are_answered_with_the_error() {
+    let world = World::new();
+    for (name, payload, reason) in [bad_fields(&world), bad_receivers(&world), unknown_tokens(&world)].concat() {
+        let outcome = receive(&world, payload);
         assert_eq!(written(&outcome), error_ack(), "{name}");
         let given = outcome.event::<Router::IBCAppRecvPacketCallbackError>().reason;
-        if reason.is_empty() {
-            assert_eq!(given[..4], Token::ERC20InsufficientBalance::SELECTOR, "{name}");
-        } else {
-            assert_eq!(given, Bytes::from(reason), "{name}");
-        }
+        assert_eq!(given, Bytes::from(reason), "{name}");
         assert!(outcome.events::<Transfer::ICS20Received>().is_empty(), "{name}");
     }
+    // The other side claims what was never sent to it.
+    let claim = format!("transfer/client-0/{}", lowercase(world.side(On::B).token));
+    let outcome = receive(&world, with_data(&world, |data| data.denom = claim));
+    assert_eq!(written(&outcome), error_ack());
+    let given = outcome.event::<Router::IBCAppRecvPacketCallbackError>().reason;
+    assert_eq!(given[..4], Token::ERC20InsufficientBalance::SELECTOR);
+}
+
+fn receive(world: &World, payload: Payload) -> catenary_contract_tests::chain::Outcome {
+    let mut world = world.clone();
+    let m = recv_foreign(&mut world, payload);
+    world.side_mut(On::B).route(RELAYER, &Router::recvPacketCall { m }).ok()
 }
 
 fn field_length(field: &str, minimum: u64, maximum: u64, actual: u64) -> Vec<u8> {
