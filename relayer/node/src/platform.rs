@@ -1,5 +1,6 @@
 //! The one place that reads the clock, sleeps and draws randomness.
 
+use std::future::Future;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use catenary_light_clients::Timestamp;
