@@ -180,6 +180,7 @@ impl Chain {
     }
 
     /// Signs the block at a height again after a change of its header; later blocks still follow the old one.
+    #[cfg(test)]
     pub(crate) fn resign(&self, height: u64, ballots: &[Ballot], change: impl FnOnce(&mut RawHeader)) -> Block {
         let mut block = self.block(height).clone();
         let mut header = block.signed.header.clone().unwrap();
