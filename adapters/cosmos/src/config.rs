@@ -46,14 +46,20 @@ impl CosmosConfig {
     /// # Errors
     /// [`Error::Config`] with the field and what to set it to.
     pub fn validate(&self) -> Result<()> {
-        let wrong = |field: &'static str, reason: String| Err(Error::Config { chain: self.name.clone(), field, reason });
+        let wrong =
+            |field: &'static str, reason: String| Err(Error::Config { chain: self.name.clone(), field, reason });
         if self.urls.is_empty() || self.urls.len() > limits::ENDPOINTS_MAX {
             return wrong("urls", format!("{} given, 1 to {} allowed", self.urls.len(), limits::ENDPOINTS_MAX));
         }
         if self.chain_id.is_empty() || self.chain_id.len() > limits::CHAIN_ID_BYTES_MAX {
-            return wrong("chain_id", format!("{} bytes, 1 to {} allowed", self.chain_id.len(), limits::CHAIN_ID_BYTES_MAX));
+            return wrong(
+                "chain_id",
+                format!("{} bytes, 1 to {} allowed", self.chain_id.len(), limits::CHAIN_ID_BYTES_MAX),
+            );
         }
-        if bech32::Hrp::parse(&self.address_prefix).is_err() || self.address_prefix.chars().any(|c| c.is_ascii_uppercase()) {
+        if bech32::Hrp::parse(&self.address_prefix).is_err()
+            || self.address_prefix.chars().any(|c| c.is_ascii_uppercase())
+        {
             return wrong("address_prefix", format!("{:?} is no lower-case bech32 prefix", self.address_prefix));
         }
         let price = GasPrice::parse(&self.gas_price);
@@ -190,7 +196,9 @@ mod tests {
 
     #[test]
     fn malformed_prices_are_refused() {
-        for text in ["", ".", "1.", ".5", "1.2.3", "1e3", " 1", "+1", "-0", "1,5", "0.0000000000000000001", "1000000000000"] {
+        for text in
+            ["", ".", "1.", ".5", "1.2.3", "1e3", " 1", "+1", "-0", "1,5", "0.0000000000000000001", "1000000000000"]
+        {
             assert_eq!(GasPrice::parse(text), None, "{text:?}");
         }
     }

@@ -141,7 +141,9 @@ pub enum Error {
         reason: String,
     },
     /// More events in a range than are taken at once.
-    #[error("{chain}: {got} packet events or more in the range, at most {max} are taken at once; ask for fewer heights")]
+    #[error(
+        "{chain}: {got} packet events or more in the range, at most {max} are taken at once; ask for fewer heights"
+    )]
     TooManyEvents {
         /// Chain.
         chain: String,
@@ -319,7 +321,9 @@ impl Error {
             | Self::Sequence { .. } => Class::Transient,
             // Too many requests, and a proxy before a node that restarts.
             Self::HttpStatus { status: 408 | 425 | 429 | 500..=599, .. } => Class::Transient,
-            Self::HttpStatus { .. } | Self::Config { .. } | Self::Argument { .. } | Self::NoAccount { .. } => Class::Config,
+            Self::HttpStatus { .. } | Self::Config { .. } | Self::Argument { .. } | Self::NoAccount { .. } => {
+                Class::Config
+            }
             Self::AccountType { .. } => Class::Config,
             Self::Query { codespace, code, .. } => query_class(codespace, *code),
             Self::Refused { codespace, code, .. } => refused_class(codespace, *code),

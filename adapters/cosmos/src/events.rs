@@ -53,7 +53,8 @@ pub(crate) async fn of_block(transport: &Transport, height: Height) -> Result<Ve
 }
 
 fn tx_hashes(chain: &str, height: Height, results: usize, block: &BlockAnswer) -> Result<Vec<TxHash>> {
-    let mismatch = |what, expected: String, got: String| Err(Error::Mismatch { chain: chain.to_owned(), what, expected, got });
+    let mismatch =
+        |what, expected: String, got: String| Err(Error::Mismatch { chain: chain.to_owned(), what, expected, got });
     if block.block.header.height != height {
         return mismatch("block", height.to_string(), block.block.header.height.to_string());
     }

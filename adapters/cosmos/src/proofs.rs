@@ -91,6 +91,23 @@ mod tests {
     }
 
     #[test]
+    fn recorded_answers_become_claims() {
+        use tendermint_rpc::endpoint::abci_query::Response;
+        use tendermint_rpc::response::Response as _;
+        let read = |text: &str| Response::from_string(text).unwrap().response;
+        let commitment = read(include_str!("../../../tests/vectors/cosmos-rpc/abci_query_present.json"));
+        let receipt = read(include_str!("../../../tests/vectors/cosmos-rpc/abci_query_absent.json"));
+        let later = read(include_str!("../../../tests/vectors/cosmos-rpc/abci_query_not_yet.json"));
+        let path = |client: &str, kind: u8| [client.as_bytes(), &[kind], &1_u64.to_be_bytes()].concat();
+        let (height, known) = (commitment.height, commitment.value.clone());
+        let claimed = claim("sim", height, &path("attestations-0", 1), commitment).unwrap();
+        assert_eq!(claimed.value, Some(known));
+        let absent = claim("sim", height, &path("client-0", 2), receipt).unwrap();
+        assert_eq!(absent.value, None);
+        assert!(later.code.is_err(), "a height that is not there is an error of the application");
+    }
+
+    #[test]
     fn answers_about_something_else_are_refused() {
         let ops = |ops: Vec<ProofOp>| AbciQuery { proof: Some(ProofOps { ops }), ..good() };
         let (iavl, simple) = (op(OPERATION_IAVL, b"path", b"ab"), op(OPERATION_SIMPLE, b"ibc", b"c"));

@@ -13,7 +13,7 @@ use crate::transport::{Attempts, Transport};
 /// Type URL of a plain account (cosmos-sdk `x/auth`).
 const BASE_ACCOUNT: &str = "/cosmos.auth.v1beta1.BaseAccount";
 /// "key not found" of the cosmos-sdk (`types/errors`): how its query services say that there is no such thing.
-const KEY_NOT_FOUND: u32 = 22;
+pub(crate) const KEY_NOT_FOUND: u32 = 22;
 
 /// `ibc.core.client.v1.QueryClientStateRequest`; `QueryCounterpartyInfoRequest` and `QueryNextSequenceSendRequest`
 /// of v2 have the same shape.
@@ -183,7 +183,12 @@ pub(crate) async fn balance(transport: &Transport, address: &str, denom: &str) -
     let Some(coin) = coin else { return Ok("0".to_owned()) };
     if coin.denom != denom {
         let chain = transport.chain().to_owned();
-        return Err(Error::Mismatch { chain, what: "balance in", expected: denom.to_owned(), got: shorten(&coin.denom) });
+        return Err(Error::Mismatch {
+            chain,
+            what: "balance in",
+            expected: denom.to_owned(),
+            got: shorten(&coin.denom),
+        });
     }
     if coin.amount.is_empty() || coin.amount.len() > 78 || !coin.amount.bytes().all(|byte| byte.is_ascii_digit()) {
         let (chain, reason) = (transport.chain().to_owned(), format!("amount {}", shorten(&coin.amount)));
@@ -229,7 +234,7 @@ fn present<T>(transport: &Transport, what: &'static str, value: Option<T>) -> Re
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
     use super::*;
 
     const ADDRESS: &str = "cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh";
@@ -262,7 +267,10 @@ mod tests {
             ("field twice", [bytes.clone(), bytes.clone()].concat()),
         ];
         for (name, bytes) in rows {
-            assert!(matches!(decode_answer::<ClientRequest>("c", "w", bytes), Err(Error::QueryDecode { .. })), "{name}");
+            assert!(
+                matches!(decode_answer::<ClientRequest>("c", "w", bytes), Err(Error::QueryDecode { .. })),
+                "{name}"
+            );
         }
     }
 }

@@ -5,8 +5,8 @@ use catenary_protocol::attestation::Address;
 use catenary_protocol::limits::{ATTESTORS_MAX, MEMO_BYTES_MAX, RECEIVER_BYTES_MAX};
 use catenary_protocol::packet::check_client_id;
 use catenary_protocol::proto::{
-    Any, AttestationClientState, AttestationConsensusState, Coin, MsgCreateClient, MsgRegisterCounterparty, MsgTransfer,
-    ATTESTATION_CLIENT_STATE, ATTESTATION_CONSENSUS_STATE,
+    Any, AttestationClientState, AttestationConsensusState, Coin, MsgCreateClient, MsgRegisterCounterparty,
+    MsgTransfer, ATTESTATION_CLIENT_STATE, ATTESTATION_CONSENSUS_STATE,
 };
 use catenary_protocol::{ics20, StateAttestation};
 use cosmos_sdk_proto::cosmos::bank::v1beta1::MsgSend;
@@ -36,7 +36,12 @@ fn call(type_url: &str, message: &impl Message, summary: String) -> Call {
 /// # Errors
 /// [`Error::Argument`]: no attestor, one named twice, too many, a threshold of 0 or above their number, height or
 /// time 0.
-pub fn create_client(signer: &str, attestors: &[Address], min_required_sigs: u32, state: StateAttestation) -> Result<Call> {
+pub fn create_client(
+    signer: &str,
+    attestors: &[Address],
+    min_required_sigs: u32,
+    state: StateAttestation,
+) -> Result<Call> {
     let mut distinct = attestors.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -68,7 +73,8 @@ pub fn create_client(signer: &str, attestors: &[Address], min_required_sigs: u32
         }),
         signer: signer.to_owned(),
     };
-    let summary = format!("create an attestation client, {min_required_sigs} of {}, at height {}", attestors.len(), state.height);
+    let summary =
+        format!("create an attestation client, {min_required_sigs} of {}, at height {}", attestors.len(), state.height);
     Ok(call("/ibc.core.client.v1.MsgCreateClient", &message, summary))
 }
 

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use catenary_api::{
-    Account, Broadcast, BuildRequest, ChainSink, Message, PublicKey, SignedTx, SinkLimits, TxHash, TxReceipt, UnsignedTx,
+    Account, Broadcast, BuildRequest, ChainSink, Message, PublicKey, SignedTx, SinkLimits, TxHash, TxReceipt,
+    UnsignedTx,
 };
 use catenary_light_clients::Hash32;
 use prost::Message as _;
@@ -57,11 +58,8 @@ impl CosmosAdapter {
         let address = account_address(&self.config.address_prefix, key)?;
         let denom = &self.config.fee_denom;
         let (number, nonce) = query::account(&self.transport, &address, denom).await?;
-        let balance = if denom.is_empty() {
-            "0".to_owned()
-        } else {
-            query::balance(&self.transport, &address, denom).await?
-        };
+        let balance =
+            if denom.is_empty() { "0".to_owned() } else { query::balance(&self.transport, &address, denom).await? };
         Ok(Account { address, number, nonce, balance })
     }
 
@@ -112,8 +110,11 @@ impl CosmosAdapter {
             Err(error) => return Err(error),
         };
         let what = "simulation answer";
-        let answer = SimulateResponse::decode(answer.value.as_slice())
-            .map_err(|error| Error::QueryDecode { chain: chain(), what, reason: shorten(&error.to_string()) })?;
+        let answer = SimulateResponse::decode(answer.value.as_slice()).map_err(|error| Error::QueryDecode {
+            chain: chain(),
+            what,
+            reason: shorten(&error.to_string()),
+        })?;
         let gas = answer.gas_info.map_or(0, |info| info.gas_used);
         if gas == 0 {
             return Err(Error::QueryDecode { chain: chain(), what, reason: "no gas used".to_owned() });

@@ -112,10 +112,11 @@ impl Transport {
 
     async fn attempt<R: SimpleRequest<Dialect>>(&self, method: &str, body: &str) -> Result<R::Response> {
         let index = self.current.load(Ordering::Relaxed);
-        let endpoint = self
-            .endpoints
-            .get(index % self.endpoints.len().max(1))
-            .ok_or_else(|| Error::Config { chain: self.chain.clone(), field: "urls", reason: "none".into() })?;
+        let endpoint = self.endpoints.get(index % self.endpoints.len().max(1)).ok_or_else(|| Error::Config {
+            chain: self.chain.clone(),
+            field: "urls",
+            reason: "none".into(),
+        })?;
         let result = match self.exchange(endpoint, method, body).await {
             Ok(bytes) => decode::<R>(endpoint, method, &bytes),
             Err(error) => Err(error),

@@ -12,7 +12,9 @@ use catenary_protocol::{Acknowledgement, AttestationProof, Packet};
 use cosmos_sdk_proto::cosmos::base::v1beta1::Coin;
 use cosmos_sdk_proto::cosmos::crypto::secp256k1::PubKey;
 use cosmos_sdk_proto::cosmos::tx::signing::v1beta1::SignMode;
-use cosmos_sdk_proto::cosmos::tx::v1beta1::{self as tx, mode_info, AuthInfo, Fee, ModeInfo, SignDoc, SignerInfo, TxRaw};
+use cosmos_sdk_proto::cosmos::tx::v1beta1::{
+    self as tx, mode_info, AuthInfo, Fee, ModeInfo, SignDoc, SignerInfo, TxRaw,
+};
 use cosmos_sdk_proto::Any;
 use prost::Message as _;
 
@@ -90,9 +92,7 @@ pub(crate) fn message(message: &Message, signer: &str) -> Any {
         Message::Ack { ack, proof, proof_height } => {
             acknowledge(ack.packet(), ack.acknowledgement(), proof, *proof_height, signer)
         }
-        Message::Timeout { timeout: fact, proof, proof_height } => {
-            timeout(fact.packet(), proof, *proof_height, signer)
-        }
+        Message::Timeout { timeout: fact, proof, proof_height } => timeout(fact.packet(), proof, *proof_height, signer),
     }
 }
 
@@ -169,7 +169,12 @@ pub(crate) fn fee(config: &CosmosConfig, gas_limit: u64) -> Result<Vec<Coin>> {
 }
 
 /// The transaction to sign.
-pub(crate) fn unsigned(config: &CosmosConfig, body: Vec<u8>, signing: Signing<'_>, gas_limit: u64) -> Result<UnsignedTx> {
+pub(crate) fn unsigned(
+    config: &CosmosConfig,
+    body: Vec<u8>,
+    signing: Signing<'_>,
+    gas_limit: u64,
+) -> Result<UnsignedTx> {
     let auth_info_bytes = auth_info_bytes(signing, gas_limit, fee(config, gas_limit)?);
     let raw = TxRaw { body_bytes: body, auth_info_bytes, signatures: vec![vec![0; 64]] };
     let size_bytes = raw.encoded_len();
@@ -194,7 +199,8 @@ pub(crate) fn finish(config: &CosmosConfig, unsigned: &UnsignedTx, signature: &[
     if digest != unsigned.digest {
         return Err(refused(format!("its digest is {digest}, {} was signed", unsigned.digest)));
     }
-    let document: SignDoc = proto::decode_strict("sign document", &unsigned.payload).map_err(|error| refused(error.to_string()))?;
+    let document: SignDoc =
+        proto::decode_strict("sign document", &unsigned.payload).map_err(|error| refused(error.to_string()))?;
     if document.chain_id != config.chain_id {
         return Err(refused(format!("it is for chain id {}, configured is {}", document.chain_id, config.chain_id)));
     }
@@ -208,7 +214,8 @@ pub(crate) fn finish(config: &CosmosConfig, unsigned: &UnsignedTx, signature: &[
 
 /// The fee in a transaction, in base units of a token, decimal.
 pub(crate) fn fee_paid(chain: &str, bytes: &[u8], denom: &str) -> Result<String> {
-    let wrong = |reason: String| Error::QueryDecode { chain: chain.to_owned(), what: "transaction", reason: shorten(&reason) };
+    let wrong =
+        |reason: String| Error::QueryDecode { chain: chain.to_owned(), what: "transaction", reason: shorten(&reason) };
     let raw = TxRaw::decode(bytes).map_err(|error| wrong(error.to_string()))?;
     let auth = AuthInfo::decode(raw.auth_info_bytes.as_slice()).map_err(|error| wrong(error.to_string()))?;
     let coins = auth.fee.map(|fee| fee.amount).unwrap_or_default();

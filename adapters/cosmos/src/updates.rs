@@ -57,7 +57,11 @@ pub(crate) async fn signed_header(transport: &Transport, height: Height) -> Resu
 }
 
 /// The updates of consecutive signed headers.
-pub(crate) async fn encode(transport: &Transport, cache: &SetCache, headers: Vec<SignedHeader>) -> Result<Vec<Vec<u8>>> {
+pub(crate) async fn encode(
+    transport: &Transport,
+    cache: &SetCache,
+    headers: Vec<SignedHeader>,
+) -> Result<Vec<Vec<u8>>> {
     let mut updates = Vec::with_capacity(headers.len());
     let mut sent = None;
     for signed in headers {
@@ -111,7 +115,12 @@ fn encode_set(chain: &str, hash: Hash, infos: Vec<validator::Info>) -> Result<Ve
 async fn all_pages(transport: &Transport, height: Height) -> Result<Vec<validator::Info>> {
     let mut infos: Vec<validator::Info> = Vec::new();
     let pages_max = limits::VALIDATORS_MAX.div_ceil(usize::from(limits::VALIDATORS_PER_PAGE));
-    let mismatch = |what, expected: String, got: String| Error::Mismatch { chain: transport.chain().to_owned(), what, expected, got };
+    let mismatch = |what, expected: String, got: String| Error::Mismatch {
+        chain: transport.chain().to_owned(),
+        what,
+        expected,
+        got,
+    };
     for page in (1..=pages_max).filter_map(NonZeroUsize::new) {
         let per_page = Some(limits::VALIDATORS_PER_PAGE.into());
         let request = validators::Request::new(Some(height), Some(page.get().into()), per_page);
@@ -135,7 +144,7 @@ async fn all_pages(transport: &Transport, height: Height) -> Result<Vec<validato
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
     use super::*;
 
     #[test]
@@ -153,6 +162,33 @@ mod tests {
 
     fn vote_power(power: i64) -> tendermint::vote::Power {
         power.try_into().unwrap()
+    }
+
+    #[test]
+    fn recorded_commits_keep_their_hash() {
+        use tendermint_rpc::response::Response as _;
+        let one = include_str!("../../../tests/vectors/cosmos-rpc/commit_1.json");
+        let three = include_str!("../../../tests/vectors/cosmos-rpc/commit_of_three.json");
+        for text in [one, three] {
+            let signed = commit::Response::from_string(text).unwrap().signed_header;
+            assert_eq!(signed.header.hash(), signed.commit.block_id.hash, "no field is lost on the way");
+        }
+        let mut spoilt: serde_json::Value = serde_json::from_str(three).unwrap();
+        spoilt["result"]["signed_header"]["commit"]["signatures"][0]["block_id_flag"] = serde_json::json!(7);
+        assert!(commit::Response::from_string(spoilt.to_string()).is_err(), "an unknown flag does not decode");
+    }
+
+    #[test]
+    fn the_recorded_set_has_the_hash_of_its_header() {
+        use tendermint_rpc::response::Response as _;
+        let three = include_str!("../../../tests/vectors/cosmos-rpc/commit_of_three.json");
+        let four = include_str!("../../../tests/vectors/cosmos-rpc/validators_of_four.json");
+        let header = commit::Response::from_string(three).unwrap().signed_header.header;
+        let answer = validators::Response::from_string(four).unwrap();
+        assert_eq!((answer.block_height, answer.total), (header.height, 4));
+        assert!(encode_set("sim", header.validators_hash, answer.validators.clone()).is_ok());
+        let cut = answer.validators[..3].to_vec();
+        assert!(encode_set("sim", header.validators_hash, cut).is_err(), "a page is missing");
     }
 
     #[test]
