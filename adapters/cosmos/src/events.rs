@@ -5,9 +5,9 @@
 //! classic (v1) protocol carries no `encoded_packet_hex` and is not ours. Event types that start with
 //! `ibccallbackerror-` repeat what a failed callback undid, and are no type of the four.
 //!
-//! An event that does not decode is an error, for skipping it would lose a packet. A packet that decodes but breaks
-//! a bound of this project (which an application on the chain may allow) can never be relayed: it is left out with a
-//! warning, or any sender could stop the scan.
+//! An event that does not decode, or that says what ibc-go never commits, is an error, for skipping it would lose a
+//! packet. A packet with a text longer than this project carries, or for a counterparty whose name is no client id
+//! (anyone may register one), can never be relayed: it is left out with a warning, or any sender could stop the scan.
 
 use catenary_api::{EventClaim, PacketEvent, TxHash};
 use catenary_light_clients::Hash32;
@@ -122,7 +122,7 @@ fn packet_event(chain: &str, height: Height, event: &Event) -> Result<Option<Pac
     }))
 }
 
-/// Tells bytes that do not decode (an error) from a packet that is outside of our bounds (left out).
+/// Tells what cannot be right (an error) from a packet that is outside of our bounds (left out).
 fn usable<T>(
     chain: &str,
     height: Height,
@@ -131,11 +131,11 @@ fn usable<T>(
     use catenary_protocol::Error as Wire;
     match decoded {
         Ok(value) => Ok(Some(value)),
-        Err(error @ (Wire::Decode { .. } | Wire::NotCanonical { .. })) => Err(error.to_string()),
-        Err(error) => {
+        Err(error @ (Wire::Length { .. } | Wire::Identifier { .. })) => {
             tracing::warn!(chain, height = height.value(), code = error.code(), "packet outside of bounds left out");
             Ok(None)
         }
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -137,12 +137,28 @@ fn a_packet_outside_of_bounds_does_not_stop_the_scan() {
     let [Found { event: PacketEvent::Sent(packet), .. }, _] = &scan(&body).unwrap()[..] else {
         unreachable!("the event is there twice")
     };
-    // An application may take longer texts than any that this project carries.
-    let mut packet = packet.clone();
-    packet.payloads[0].version = "v".repeat(200);
-    let text = hex::encode(packet.proto_encode());
-    attribute(of_kind(&mut body, SEND), PACKET_HEX)["value"] = json!(text);
-    assert_eq!(kinds(&body), [(Some(0), "sent", 1)], "the other one is still found");
+    let with = |spoil: fn(&mut Packet)| {
+        let mut packet = packet.clone();
+        spoil(&mut packet);
+        let mut body = body.clone();
+        attribute(of_kind(&mut body, SEND), PACKET_HEX)["value"] = json!(hex::encode(packet.proto_encode()));
+        scan(&body).map(|found| found.len()).map_err(|error| error.code())
+    };
+    let rows: &[(&str, fn(&mut Packet), core::result::Result<usize, &str>)] = &[
+        ("nothing", |_| {}, Ok(2)),
+        // An application may take longer texts than any that this project carries.
+        ("long version", |packet| packet.payloads[0].version = "v".repeat(200), Ok(1)),
+        // Anyone may register a counterparty of any name.
+        ("name that is no id", |packet| packet.destination_client = "somewhere else".into(), Ok(1)),
+        ("short name", |packet| packet.destination_client = "a-1".into(), Ok(1)),
+        // ibc-go commits none of these: the answer is garbled.
+        ("sequence 0", |packet| packet.sequence = 0, Err("COS-EVT-001")),
+        ("no timeout", |packet| packet.timeout_timestamp_seconds = 0, Err("COS-EVT-001")),
+        ("no payload", |packet| packet.payloads.clear(), Err("COS-EVT-001")),
+    ];
+    for (name, spoil, expect) in rows {
+        assert_eq!(with(*spoil), *expect, "{name}");
+    }
 }
 
 #[test]
