@@ -9,5 +9,6 @@ pub mod keystore;
 pub mod platform;
 pub mod query;
 pub mod relay;
+pub mod setup;
 pub mod store;
 pub mod telemetry;

@@ -36,6 +36,17 @@ impl Chain {
         }
     }
 
+    /// Brings the light client to the endpoint's head once and publishes it: for tools that follow no chain all the
+    /// time.
+    ///
+    /// # Errors
+    /// What the endpoint or the light client refused.
+    pub async fn refresh(&self) -> Result<(), ProveError> {
+        let outcome = self.follow_once().await;
+        self.publish(outcome.as_ref().err().cloned());
+        outcome
+    }
+
     /// Brings the light client to the endpoint's head once.
     ///
     /// # Errors

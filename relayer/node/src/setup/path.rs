@@ -1,0 +1,279 @@
+//! Creating a path: the on-chain clients on both ends, in the order that lets each name the other.
+//!
+//! 1. deploy the light client contract that judges the Cosmos chain,
+//! 2. create the attestation client on the Cosmos chain that judges the EVM chain,
+//! 3. add the light client to the EVM router, naming the client of step 2,
+//! 4. register the counterparty on the Cosmos chain, once, by its creator.
+//!
+//! Each step is journaled, so a rerun resumes after the last one. The state that a client starts from is a verified
+//! one, made by the same function as every later attestation: a second time for that height would freeze the client.
+
+use std::sync::Arc;
+
+use catenary_adapter_cosmos::setup as cosmos;
+use catenary_adapter_evm::setup as evm;
+use catenary_adapter_evm::{checksummed, parse_address};
+use catenary_api::{Call, TxBody};
+use catenary_core::record::{IntentKind, PathStep, Record};
+use catenary_core::StoreError;
+use catenary_light_clients::Class;
+use catenary_protocol::attestation::Address;
+use catenary_protocol::{ics20, StateAttestation};
+use thiserror::Error as ThisError;
+
+use crate::chain::{Chain, ProveError, Prover};
+use crate::platform;
+use crate::relay::{Note, SendError, Sender, Sent};
+use crate::store::Ledger;
+
+/// Why something was not set up.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The adapter refused.
+    #[error(transparent)]
+    Chain(#[from] catenary_api::Error),
+    /// The chain cannot be verified.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// Nothing was sent, or it took no effect.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The journal failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The two ends cannot be joined.
+    #[error("path {path}: {reason}")]
+    Path {
+        /// Path.
+        path: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The receipt does not say what was made.
+    #[error("{what} succeeded, but its receipt does not name {missing}; look at transaction {tx}")]
+    Receipt {
+        /// Call.
+        what: String,
+        /// What is missing.
+        missing: &'static str,
+        /// Transaction.
+        tx: String,
+    },
+}
+
+impl From<catenary_adapter_evm::Error> for SetupError {
+    fn from(error: catenary_adapter_evm::Error) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+impl From<catenary_adapter_cosmos::Error> for SetupError {
+    fn from(error: catenary_adapter_cosmos::Error) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+impl SetupError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Chain(error) => error.code,
+            Self::Prove(error) => error.code(),
+            Self::Send(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Path { .. } => "NODE-SET-001",
+            Self::Receipt { .. } => "NODE-SET-002",
+        }
+    }
+
+    /// What may be done about it.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Chain(error) => error.class,
+            Self::Prove(error) => error.class(),
+            Self::Send(error) => error.class(),
+            Self::Store(error) => error.class(),
+            Self::Path { .. } => Class::Config,
+            Self::Receipt { .. } => Class::Permanent,
+        }
+    }
+}
+
+/// Where a chain keeps its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// An EVM router.
+    Evm {
+        /// The router's address.
+        router: Address,
+    },
+    /// A Cosmos chain's IBC module.
+    Cosmos,
+}
+
+/// One end of the path to be.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// The chain, followed by its light client.
+    pub chain: Arc<Chain>,
+    /// Sends the set-up transactions.
+    pub sender: Arc<Sender>,
+    /// Where clients live.
+    pub place: Place,
+    /// Members that attest this chain.
+    pub attestors: Vec<Address>,
+    /// How many of them the other end's client will require.
+    pub threshold: u8,
+}
+
+/// The clients of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// Light client contract on the EVM end.
+    pub light_client: String,
+    /// Client on the EVM end.
+    pub evm_client: String,
+    /// Client on the Cosmos end.
+    pub cosmos_client: String,
+}
+
+/// The contracts of an EVM chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// Router.
+    pub router: String,
+    /// Transfer application.
+    pub transfer: String,
+}
+
+/// Deploys router and transfer application and binds the port.
+///
+/// # Errors
+/// See [`SetupError`].
+pub async fn deploy_contracts(sender: &Sender) -> Result<Deployed, SetupError> {
+    let admin = parse_address(&sender.address()?)?;
+    let router = created(sender, evm::deploy_router(&admin)?, "").await?;
+    let transfer = created(sender, evm::deploy_transfer(&router)?, "").await?;
+    call(sender, evm::add_ibc_app(&router, ics20::PORT, &transfer)?, "").await?;
+    Ok(Deployed { router: checksummed(&router), transfer: checksummed(&transfer) })
+}
+
+/// Creates the clients of a path, or goes on where an earlier run stopped. `progress` is told of each step.
+///
+/// # Errors
+/// See [`SetupError`].
+pub async fn create_path(
+    path: &str,
+    ends: &[End; 2],
+    ledger: &Arc<Ledger>,
+    progress: &(dyn Fn(&str, &str) + Sync),
+) -> Result<Created, SetupError> {
+    let [first, second] = ends;
+    let (evm_end, cosmos_end, router) = match (&first.place, &second.place) {
+        (Place::Evm { router }, Place::Cosmos) => (first, second, router),
+        (Place::Cosmos, Place::Evm { router }) => (second, first, router),
+        _ => {
+            let reason = "one end must be an EVM chain and the other a Cosmos chain".to_owned();
+            return Err(SetupError::Path { path: path.to_owned(), reason });
+        }
+    };
+    let steps = Steps { path, ledger, progress };
+    let light_client = steps
+        .once("light_client", || async {
+            let state = verified_state(&cosmos_end.chain).await?;
+            let arguments = evm::LightClientArguments {
+                attestors: cosmos_end.attestors.clone(),
+                min_required_sigs: cosmos_end.threshold,
+                initial_height: state.height,
+                initial_timestamp_seconds: state.timestamp_seconds,
+                role_manager: None,
+            };
+            let address = created(&evm_end.sender, evm::deploy_light_client(&arguments)?, path).await?;
+            Ok(checksummed(&address))
+        })
+        .await?;
+    let cosmos_client = steps
+        .once("cosmos_client", || async {
+            let state = verified_state(&evm_end.chain).await?;
+            let signer = cosmos_end.sender.address()?;
+            let required = u32::from(evm_end.threshold);
+            let create = cosmos::create_client(&signer, &evm_end.attestors, required, state)?;
+            output(&cosmos_end.sender, create, path).await
+        })
+        .await?;
+    let evm_client = steps
+        .once("evm_client", || async {
+            let counterparty =
+                evm::Counterparty { client_id: cosmos_client.clone(), merkle_prefix: vec![Vec::new()] };
+            let light_client = parse_address(&light_client)?;
+            output(&evm_end.sender, evm::add_client(router, &counterparty, &light_client)?, path).await
+        })
+        .await?;
+    steps
+        .once("counterparty", || async {
+            let signer = cosmos_end.sender.address()?;
+            let register = cosmos::register_counterparty(&signer, &cosmos_client, &evm_client)?;
+            call(&cosmos_end.sender, register, path).await?;
+            Ok(evm_client.clone())
+        })
+        .await?;
+    Ok(Created { light_client, evm_client, cosmos_client })
+}
+
+struct Steps<'a> {
+    path: &'a str,
+    ledger: &'a Arc<Ledger>,
+    progress: &'a (dyn Fn(&str, &str) + Sync),
+}
+
+impl Steps<'_> {
+    /// Does a step unless the journal says that it is done.
+    async fn once<F, Fut>(&self, step: &str, run: F) -> Result<String, SetupError>
+    where
+        F: FnOnce() -> Fut,
+        Fut: std::future::Future<Output = Result<String, SetupError>>,
+    {
+        if let Some(value) = self.ledger.path_step(self.path, step)? {
+            (self.progress)(step, &format!("{value} (done before)"));
+            return Ok(value);
+        }
+        let value = run().await?;
+        let (path, step_name, at_seconds) = (self.path.to_owned(), step.to_owned(), platform::now().seconds());
+        let record = PathStep { path, step: step_name, value: value.clone(), at_seconds };
+        self.ledger.record(vec![Record::PathStep(record)])?;
+        (self.progress)(step, &value);
+        Ok(value)
+    }
+}
+
+/// The newest provable state of a chain, verified now.
+async fn verified_state(chain: &Chain) -> Result<StateAttestation, SetupError> {
+    chain.refresh().await?;
+    let header = chain.state(chain.head()).await?;
+    Ok(StateAttestation::of(&header))
+}
+
+async fn call(sender: &Sender, call: Call, path: &str) -> Result<(catenary_api::TxReceipt, String), SetupError> {
+    let note = Note { id: call.summary.clone(), path: path.to_owned(), kind: IntentKind::Call, packets: Vec::new() };
+    match sender.send(&TxBody::Call(vec![call]), &note).await? {
+        Sent::Included { tx, receipt } => Ok((receipt, tx.to_string())),
+        Sent::Redundant => {
+            Err(SetupError::Path { path: path.to_owned(), reason: "the chain calls the step redundant".to_owned() })
+        }
+    }
+}
+
+async fn created(sender: &Sender, what: Call, path: &str) -> Result<Address, SetupError> {
+    let summary = what.summary.clone();
+    let (receipt, tx) = call(sender, what, path).await?;
+    receipt.created.ok_or(SetupError::Receipt { what: summary, missing: "the new contract's address", tx })
+}
+
+async fn output(sender: &Sender, what: Call, path: &str) -> Result<String, SetupError> {
+    let summary = what.summary.clone();
+    let (receipt, tx) = call(sender, what, path).await?;
+    receipt.output.ok_or(SetupError::Receipt { what: summary, missing: "the new client's id", tx })
+}
