@@ -21,6 +21,7 @@ use catenary_protocol::{
     VerifiedPacket, VerifiedTimeout,
 };
 use catenary_tests::localnet::{Account, Quorum, QuorumOptions};
+use serde_json::{json, Value};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const OURS: &str = "client-0";
@@ -306,6 +307,43 @@ async fn a_packet_goes_each_way_and_one_times_out() {
     receive(&rig, &counterparty, &deployed, &incoming).await;
     acknowledge(&rig, &counterparty, &outgoing).await;
     time_out(&mut rig, &deployed).await;
+    if let Some(folder) = std::env::var_os("CATENARY_RECORD_EVM") {
+        record(&rig, &deployed, &outgoing, folder.as_ref());
+    }
+}
+
+/// Writes what the node answers of the finished scenario: the vectors of the adapter's unit tests.
+fn record(rig: &Rig, deployed: &Deployed, sent: &Packet, folder: &std::path::Path) {
+    let ask = |method: &str, params: Value| rig.node.rpc(0).call(method, params).unwrap();
+    let write = |name: &str, value: Value| {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(name), serde_json::to_string_pretty(&value).unwrap() + "\n").unwrap();
+    };
+    let router = format!("0x{}", hex::encode(deployed.router));
+    let all = ask("eth_getLogs", json!([{ "fromBlock": "0x0", "toBlock": "latest", "address": router }]));
+    let all = all.as_array().unwrap().clone();
+    let signature = |log: &Value| log["topics"][0].clone();
+    let event = |name: &str| json!(Contract::Router.event_topic(name).unwrap().to_string());
+    let kinds = ["SendPacket", "WriteAcknowledgement", "AckPacket", "TimeoutPacket"].map(event);
+    let logs: Vec<Value> = all.iter().filter(|log| kinds.contains(&signature(log))).cloned().collect();
+    assert_eq!(logs.len(), 5);
+
+    let numbers = logs.iter().map(|log| log["blockNumber"].clone()).chain([json!("0x0"), json!("0x1")]);
+    write("blocks.json", numbers.map(|number| ask("eth_getBlockByNumber", json!([number, false]))).collect());
+    let added = all.iter().find(|log| signature(log) == event("ICS02ClientAdded")).unwrap();
+    let receipts = [added].into_iter().chain(&logs).map(|log| {
+        let hash = &log["transactionHash"];
+        let [receipt, tx] = ["eth_getTransactionReceipt", "eth_getTransactionByHash"].map(|m| ask(m, json!([hash])));
+        json!({ "receipt": receipt, "tx": tx })
+    });
+    write("receipts.json", receipts.collect());
+
+    let paths = [sent.commitment_path(), sent.receipt_path()].map(catenary_protocol::Path::into_bytes);
+    let slots = paths.each_ref().map(|path| qbft::commitment_slot(path, &COMMITMENT_SLOT));
+    let slots: Vec<String> = slots.iter().map(|slot| format!("0x{}", hex::encode(slot))).collect();
+    let answer = ask("eth_getProof", json!([router, slots, logs[0]["blockNumber"]]));
+    write("proof.json", json!({ "height": logs[0]["blockNumber"], "slots": slots, "answer": answer }));
+    write("logs.json", json!(logs));
 }
 
 /// The address of a created contract: the last 20 bytes of keccak(RLP [sender, nonce]).

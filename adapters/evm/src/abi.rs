@@ -106,7 +106,10 @@ impl Contract {
     }
 
     /// Topic 0 of an event.
-    pub(crate) fn topic(self, event: &str) -> Result<Hash32> {
+    ///
+    /// # Errors
+    /// [`Error::Artifact`] when the contract has no such event.
+    pub fn event_topic(self, event: &str) -> Result<Hash32> {
         let event = self.artifact()?.abi.event(event).map_err(|error| self.broken(error.to_string()))?;
         Ok(Hash32(event.signature().0))
     }
@@ -299,7 +302,7 @@ mod tests {
             ("TimeoutPacket", format!("TimeoutPacket(string,uint256,{packet})")),
         ];
         for (name, signature) in events {
-            assert_eq!(Contract::Router.topic(name).unwrap(), Hash32(keccak256(signature.as_bytes())), "{name}");
+            assert_eq!(Contract::Router.event_topic(name).unwrap(), Hash32(keccak256(signature.as_bytes())), "{name}");
         }
         assert_eq!(
             Contract::Router.call("getCommitment", &[Token::FixedBytes(vec![7; 32])]).unwrap()[..4],

@@ -61,7 +61,7 @@ impl Kind {
 
 /// The topics to filter by: any of the four events.
 pub(crate) fn topics() -> Result<Vec<String>> {
-    Kind::ALL.iter().map(|kind| Ok(hex0x(Contract::Router.topic(kind.name())?.as_bytes()))).collect()
+    Kind::ALL.iter().map(|kind| Ok(hex0x(Contract::Router.event_topic(kind.name())?.as_bytes()))).collect()
 }
 
 /// The events of a range, and how many were left out because no chain could deliver their packets.
@@ -156,7 +156,7 @@ impl Log {
         };
         let mut kind = None;
         for candidate in Kind::ALL {
-            if Contract::Router.topic(candidate.name())? == *signature {
+            if Contract::Router.event_topic(candidate.name())? == *signature {
                 kind = Some(candidate);
             }
         }

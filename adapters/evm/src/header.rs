@@ -132,3 +132,79 @@ fn encode(items: &[Vec<u8>]) -> Vec<u8> {
     }
     stream.out().to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{blocks, with};
+
+    fn height(block: &Value) -> u64 {
+        json::quantity(block.get("number")).unwrap()
+    }
+
+    #[test]
+    fn recorded_headers_hash_to_what_the_chain_says() {
+        for block in blocks() {
+            let header = from_json(height(&block), &block).unwrap();
+            assert_eq!(json!(header.hash.to_string()), block["hash"]);
+            assert_eq!(header.timestamp.seconds(), json::quantity(block.get("timestamp")).unwrap());
+            assert_eq!(qbft::block_hash(&header.rlp).unwrap(), header.hash);
+        }
+    }
+
+    #[test]
+    fn a_wrong_field_is_refused() {
+        let block = blocks().remove(0);
+        let check = |pointer: &str, new: Value, code: &str| {
+            let error = from_json(height(&block), &with(&block, pointer, new.clone())).unwrap_err();
+            assert_eq!(error.code(), code, "{pointer} = {new}: {error}");
+        };
+        // Every field is bound by the hash …
+        let word = json!(format!("0x{}", "ab".repeat(32)));
+        for field in ["parentHash", "sha3Uncles", "stateRoot", "transactionsRoot", "receiptsRoot", "mixHash", "hash"] {
+            check(&format!("/{field}"), word.clone(), "EVM-HDR-004");
+            check(&format!("/{field}"), json!("0xab"), "EVM-HDR-002");
+            check(&format!("/{field}"), Value::Null, "EVM-HDR-002");
+        }
+        for field in ["difficulty", "gasLimit", "gasUsed", "timestamp"] {
+            check(&format!("/{field}"), json!("0x7"), "EVM-HDR-004");
+            check(&format!("/{field}"), json!("0x07"), "EVM-HDR-002");
+            check(&format!("/{field}"), Value::Null, "EVM-HDR-002");
+        }
+        check("/miner", json!(format!("0x{}", "ab".repeat(20))), "EVM-HDR-004");
+        check("/logsBloom", json!(format!("0x{}", "00".repeat(256))), "EVM-HDR-004");
+        check("/logsBloom", json!("0x"), "EVM-HDR-002");
+        check("/nonce", json!("0x0000000000000001"), "EVM-HDR-004");
+        check("/extraData", json!("0x"), "EVM-HDR-002");
+        check("/extraData", json!("0xc0"), "EVM-HDR-002");
+        check("/extraData", json!(7), "EVM-HDR-002");
+        // … but the seals, which are hashed by nobody: the light client judges them.
+        check("/number", json!("0x0"), "EVM-HDR-003");
+        check("/number", json!("latest"), "EVM-HDR-002");
+        assert_eq!(from_json(7, &Value::Null).unwrap_err().code(), "EVM-HDR-001");
+        assert_eq!(from_json(7, &json!([])).unwrap_err().code(), "EVM-HDR-002");
+    }
+
+    #[test]
+    fn later_fields_are_kept_in_order_and_never_skipped() {
+        let mut block = blocks().remove(0);
+        let bare = encode(&fields(1, &block).unwrap());
+        let word = format!("0x{}", "cd".repeat(32));
+        let values = [json!("0x7"), json!(word), json!("0x0"), json!("0x20000"), json!(word), json!(word)];
+        let mut last = bare;
+        for ((field, _), value) in LATER_FIELDS.iter().zip(values) {
+            block[*field] = value;
+            let longer = encode(&fields(1, &block).unwrap());
+            assert!(longer.len() > last.len(), "{field} is in the header");
+            assert_eq!(from_json(height(&block), &block).unwrap_err().code(), "EVM-HDR-004", "{field} is hashed");
+            last = longer;
+        }
+        let gap = with(&block, "/blobGasUsed", Value::Null);
+        let error = from_json(height(&block), &gap).unwrap_err();
+        assert_eq!(error.code(), "EVM-HDR-002");
+        assert!(error.to_string().contains("excessBlobGas") && error.to_string().contains("blobGasUsed"), "{error}");
+    }
+}

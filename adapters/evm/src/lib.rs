@@ -24,6 +24,8 @@ pub mod rpc;
 pub mod setup;
 mod sink;
 mod source;
+#[cfg(test)]
+mod testing;
 mod tx;
 
 pub use abi::Contract;

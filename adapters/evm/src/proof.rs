@@ -58,3 +58,68 @@ fn pad(bytes: Vec<u8>) -> core::result::Result<[u8; 32], String> {
 fn nodes(value: Option<&Value>) -> core::result::Result<Vec<Vec<u8>>, String> {
     json::list(value)?.iter().map(|node| json::data(Some(node))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use catenary_light_clients::proof::mpt::StorageProof;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{proof, with};
+
+    fn read(answer: &Value) -> core::result::Result<Vec<ProofClaim>, Error> {
+        let recorded = proof();
+        let router = json::fixed(recorded["answer"].get("address")).unwrap();
+        let slots: Vec<[u8; 32]> =
+            recorded["slots"].as_array().unwrap().iter().map(|slot| json::fixed(Some(slot)).unwrap()).collect();
+        from_json(7, &router, &slots, answer)
+    }
+
+    #[test]
+    fn a_recorded_proof_becomes_claims_in_order() {
+        let answer = proof()["answer"].clone();
+        let claims = read(&answer).unwrap();
+        assert_eq!(claims.len(), 2);
+        assert_eq!(claims[0].value.as_ref().unwrap().len(), 32);
+        assert_eq!(claims[1].value, None, "the receipt is not here");
+        for (index, claim) in claims.iter().enumerate() {
+            let nodes = StorageProof::decode(&claim.proof).unwrap();
+            assert_eq!(nodes.account.len(), answer["accountProof"].as_array().unwrap().len());
+            assert_eq!(nodes.storage.len(), answer["storageProof"][index]["proof"].as_array().unwrap().len());
+        }
+    }
+
+    #[test]
+    fn values_are_padded_to_words() {
+        let answer = proof()["answer"].clone();
+        let mut word = [0; 32];
+        word[31] = 7;
+        let short = with(&answer, "/storageProof/0/value", json!("0x7"));
+        assert_eq!(read(&short).unwrap()[0].value.as_deref(), Some(&word[..]));
+        let zero = with(&answer, "/storageProof/0/value", json!("0x0"));
+        assert_eq!(read(&zero).unwrap()[0].value, None);
+    }
+
+    #[test]
+    fn other_answers_are_refused() {
+        let answer = proof()["answer"].clone();
+        let check = |pointer: &str, new: Value, words: &str| {
+            let error = read(&with(&answer, pointer, new)).unwrap_err();
+            assert_eq!(error.code(), "EVM-PRF-001", "{error}");
+            assert!(error.to_string().contains(words), "{pointer}: {error}");
+        };
+        check("/address", json!(format!("0x{}", "ab".repeat(20))), "asked for the account");
+        check("/address", Value::Null, "address is missing");
+        check("/accountProof", Value::Null, "accountProof is missing");
+        check("/accountProof/0", json!("0xabc"), "accountProof is not an even number");
+        check("/storageProof", json!([]), "asked for 2 slots, got 0");
+        check("/storageProof/0", answer["storageProof"][1].clone(), "asked for slot");
+        check("/storageProof/0/key", json!(format!("0x{}", "ab".repeat(33))), "key has 33 bytes");
+        check("/storageProof/0/value", json!(format!("0x1{}", "00".repeat(32))), "value has 65 hex digits");
+        check("/storageProof/0/value", json!("0x007"), "value is a quantity with");
+        check("/storageProof/1/proof", Value::Null, "proof is missing");
+        check("/storageProof/1/proof", json!([7]), "proof is no string");
+        assert_eq!(read(&Value::Null).unwrap_err().code(), "EVM-PRF-001");
+    }
+}

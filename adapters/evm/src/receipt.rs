@@ -58,7 +58,7 @@ fn in_field(field: &str) -> impl Fn(String) -> String + '_ {
 
 /// The id of an added client, or else the sequence of a sent packet.
 fn output(receipt: &Value) -> core::result::Result<Option<String>, String> {
-    let topic = |event| Contract::Router.topic(event).map_err(|error| error.to_string());
+    let topic = |event| Contract::Router.event_topic(event).map_err(|error| error.to_string());
     let (added, sent) = (topic("ICS02ClientAdded")?, topic("SendPacket")?);
     let logs = json::list(receipt.get("logs")).map_err(in_field("logs"))?;
     for log in logs.iter().take(limits::RECEIPT_LOGS_MAX) {

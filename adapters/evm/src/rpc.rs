@@ -19,6 +19,9 @@ use url::Url;
 use crate::error::{shorten, Error, Result};
 use crate::limits;
 
+#[cfg(test)]
+mod tests;
+
 struct Endpoint {
     /// Name for errors: chain, place in the list, host and port; no user, path or query, where credentials hide.
     name: String,
@@ -85,10 +88,14 @@ impl Transport {
     /// # Errors
     /// [`Error::Config`] when the HTTP stack cannot be set up.
     pub(crate) fn new(chain: &str, urls: Vec<Url>) -> Result<Self> {
+        Self::with_deadline(chain, urls, Duration::from_millis(REQUEST_DEADLINE_MS))
+    }
+
+    fn with_deadline(chain: &str, urls: Vec<Url>, deadline: Duration) -> Result<Self> {
         // Redirects would carry credentials to a place that nobody configured, and proxies from the environment
         // would change who sees the requests: neither is followed.
         let http = reqwest::Client::builder()
-            .timeout(Duration::from_millis(REQUEST_DEADLINE_MS))
+            .timeout(deadline)
             .connect_timeout(Duration::from_millis(limits::CONNECT_DEADLINE_MS))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
