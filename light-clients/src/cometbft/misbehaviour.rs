@@ -1,8 +1,8 @@
 //! Contradictions between headers that are each valid by themselves.
 //!
-//! Evidence is judged exactly as updates are, save that a time ahead of the clock is no excuse: each half must be a
-//! retained header, or linked to by one, or verify from one. So evidence can freeze nothing that the same headers,
-//! given as updates, could not.
+//! Evidence is judged as strictly as updates are, save that a time ahead of the clock is no excuse: each half must be
+//! at a retained height, or linked to by a retained header, or verify from the newest one, and carry a commit that
+//! holds. So evidence can freeze nothing that the same headers, given as updates, could not.
 //!
 //! A second header at a retained height must also follow the same block as the retained one. Validators that use
 //! their keys and the chain id for another network sign valid headers at every height; those do not follow our
@@ -51,25 +51,24 @@ pub(super) fn judge(
     Ok(Misbehaviour { height: upper.height, first: first.hash, second: second.hash, code })
 }
 
-/// The header is trusted, or would be if it were given alone.
+/// The header would be trusted if it were given alone, and its commit holds: also that of a header which is trusted
+/// already, so that the evidence convinces others too.
 fn stands(client: &CometBft, update: &Update, now: Timestamp) -> Result<(), CometBftError> {
-    if let Some(retained) = client.retained.get(&update.height) {
-        if retained.hash == update.hash {
-            return Ok(());
-        }
-        return second_header(client, update);
+    if client.retained.contains_key(&update.height) {
+        return committed_here(client, update);
     }
     if update.height < client.head_height() {
-        return client.check_link(update);
+        client.check_link(update)?;
+        return verify::committed(update, client.set_of(update)?);
     }
     client.check_skip(update)?;
     let terms = Terms { options: &client.config.trust, now, purpose: Purpose::Evidence };
     verify::successor(update, client.set_of(update)?, client.base(), terms)
 }
 
-/// The update is a second header at a retained height: of the same validators, after the same block, and signed by
-/// more than two thirds of them.
-pub(super) fn second_header(client: &CometBft, update: &Update) -> Result<(), CometBftError> {
+/// The update has the validators of a retained height, follows the same block, and is signed by more than two thirds
+/// of them.
+pub(super) fn committed_here(client: &CometBft, update: &Update) -> Result<(), CometBftError> {
     let retained = client.retained.get(&update.height).ok_or_else(|| CometBftError::NoState {
         height: update.height,
         next: update.height.saturating_add(1),

@@ -211,7 +211,7 @@ impl CometBft {
                 self.learn_next(&update)?;
                 return Ok(self.verified());
             }
-            misbehaviour::second_header(self, &update)?;
+            misbehaviour::committed_here(self, &update)?;
             let (height, second) = (update.height, update.hash);
             return Ok(self.freeze(Misbehaviour { height, first, second, code: misbehaviour::EQUIVOCATION }));
         }

@@ -62,6 +62,13 @@ fn cm_11_evidence_is_judged_as_strictly_as_updates() {
         assert_eq!(evidence(&client, &chain.update(2), &other), Err(expect), "as evidence, height retained");
         assert!(!client.status().frozen);
     }
+    // Our own half must carry a commit that holds, though its header is trusted already.
+    let mut client = chain.client(1);
+    follow(&mut client, &chain, 2..=4);
+    let mut ours = chain.block(2).clone();
+    ours.signed.commit.as_mut().unwrap().signatures[0].signature[0] ^= 1;
+    assert_eq!(advance(&mut client, &ours.update()), "verified", "a no-op");
+    assert_eq!(evidence(&client, &ours.update(), &fork(&chain, 2).update()), Err("LC-CMT-026"));
     let later = chain.time(1).checked_add_seconds(chain.config(1).trust.trusting_period_seconds).unwrap();
     let expired = chain.client(1).misbehaviour(&chain.update(2), &fork(&chain, 2).update(), later).unwrap_err();
     assert_eq!(expired.code, "LC-TRUST-006");
