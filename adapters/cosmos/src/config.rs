@@ -124,6 +124,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
 
+    /// The field at fault, and what spoils it.
+    type Spoilt = (&'static str, fn(&mut CosmosConfig));
+
     fn good() -> CosmosConfig {
         CosmosConfig {
             name: "sim".into(),
@@ -142,7 +145,7 @@ mod tests {
     #[test]
     fn each_field_is_checked() {
         assert_eq!(good().validate(), Ok(()));
-        let rows: &[(&str, fn(&mut CosmosConfig))] = &[
+        let rows: &[Spoilt] = &[
             ("urls", |c| c.urls.clear()),
             ("urls", |c| c.urls = vec!["http://127.0.0.1:1".into(); 9]),
             ("chain_id", |c| c.chain_id.clear()),

@@ -151,7 +151,8 @@ mod tests {
     fn the_cache_is_bounded_and_keeps_the_newest() {
         let cache = SetCache::default();
         let hash = |n: u8| Hash::Sha256([n; 32]);
-        for n in 0..=limits::SETS_MAX as u8 {
+        let fits = u8::try_from(limits::SETS_MAX).unwrap();
+        for n in 0..=fits {
             cache.put(hash(n), Arc::new(vec![n]));
             cache.put(hash(n), Arc::new(vec![99]));
         }

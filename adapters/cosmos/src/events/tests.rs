@@ -6,6 +6,11 @@ use tendermint_rpc::response::Response as _;
 
 use super::*;
 
+/// Index of the transaction, what happened, sequence.
+type Seen = (Option<usize>, &'static str, u64);
+/// What is wrong, and the change that makes it so.
+type Spoilt<T> = (&'static str, fn(&mut T));
+
 const EMPTY: &str = include_str!("../../../../tests/vectors/cosmos-rpc/block_results_empty.json");
 const RECV: &str = include_str!("../../../../tests/vectors/cosmos-rpc/block_results_recv.json");
 const SENT: &str = include_str!("../../../../tests/vectors/cosmos-rpc/block_results_send.json");
@@ -31,7 +36,7 @@ fn scan(body: &Value) -> Result<Vec<Found>> {
     find("sim", height(body), &parse(body).unwrap())
 }
 
-fn kinds(body: &Value) -> Vec<(Option<usize>, &'static str, u64)> {
+fn kinds(body: &Value) -> Vec<Seen> {
     let kind = |found: Found| {
         let name = match &found.event {
             PacketEvent::Sent(_) => "sent",
@@ -46,7 +51,7 @@ fn kinds(body: &Value) -> Vec<(Option<usize>, &'static str, u64)> {
 
 #[test]
 fn recorded_blocks_give_their_packets() {
-    let rows: [(&str, &[(Option<usize>, &str, u64)]); 5] = [
+    let rows: [(&str, &[Seen]); 5] = [
         (EMPTY, &[]),
         (RECV, &[(Some(0), "wrote ack", 1)]),
         (SENT, &[(Some(0), "sent", 1)]),
@@ -74,7 +79,7 @@ fn attribute<'a>(event: &'a mut Value, key: &str) -> &'a mut Value {
 
 #[test]
 fn events_that_are_not_ours_are_passed_over() {
-    let rows: &[(&str, fn(&mut Value))] = &[
+    let rows: &[Spoilt<Value>] = &[
         ("a failed transaction", |body| body["result"]["txs_results"][0]["code"] = json!(5)),
         ("undone by a failed callback", |body| of_kind(body, SEND)["type"] = json!("ibccallbackerror-send_packet")),
         ("the classic protocol", |body| attribute(of_kind(body, SEND), PACKET_HEX)["key"] = json!("packet_data_hex")),
@@ -144,19 +149,19 @@ fn a_packet_outside_of_bounds_does_not_stop_the_scan() {
         attribute(of_kind(&mut body, SEND), PACKET_HEX)["value"] = json!(hex::encode(packet.proto_encode()));
         scan(&body).map(|found| found.len()).map_err(|error| error.code())
     };
-    let rows: &[(&str, fn(&mut Packet), core::result::Result<usize, &str>)] = &[
-        ("nothing", |_| {}, Ok(2)),
+    let rows: &[(Spoilt<Packet>, core::result::Result<usize, &str>)] = &[
+        (("nothing", |_| {}), Ok(2)),
         // An application may take longer texts than any that this project carries.
-        ("long version", |packet| packet.payloads[0].version = "v".repeat(200), Ok(1)),
+        (("long version", |packet| packet.payloads[0].version = "v".repeat(200)), Ok(1)),
         // Anyone may register a counterparty of any name.
-        ("name that is no id", |packet| packet.destination_client = "somewhere else".into(), Ok(1)),
-        ("short name", |packet| packet.destination_client = "a-1".into(), Ok(1)),
+        (("name that is no id", |packet| packet.destination_client = "somewhere else".into()), Ok(1)),
+        (("short name", |packet| packet.destination_client = "a-1".into()), Ok(1)),
         // ibc-go commits none of these: the answer is garbled.
-        ("sequence 0", |packet| packet.sequence = 0, Err("COS-EVT-001")),
-        ("no timeout", |packet| packet.timeout_timestamp_seconds = 0, Err("COS-EVT-001")),
-        ("no payload", |packet| packet.payloads.clear(), Err("COS-EVT-001")),
+        (("sequence 0", |packet| packet.sequence = 0), Err("COS-EVT-001")),
+        (("no timeout", |packet| packet.timeout_timestamp_seconds = 0), Err("COS-EVT-001")),
+        (("no payload", |packet| packet.payloads.clear()), Err("COS-EVT-001")),
     ];
-    for (name, spoil, expect) in rows {
+    for ((name, spoil), expect) in rows {
         assert_eq!(with(*spoil), *expect, "{name}");
     }
 }
@@ -171,7 +176,7 @@ fn results_of_another_block_are_refused() {
 
 #[test]
 fn answers_that_lack_what_is_read_do_not_decode() {
-    let rows: &[(&str, fn(&mut Value))] = &[
+    let rows: &[Spoilt<Value>] = &[
         ("no height", |body| drop(body["result"].as_object_mut().unwrap().remove("height"))),
         ("negative height", |body| body["result"]["height"] = json!("-1")),
         ("height beyond 63 bits", |body| body["result"]["height"] = json!("9223372036854775808")),

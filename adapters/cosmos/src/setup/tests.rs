@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::*;
 
+/// The field at fault, and what spoils it.
+type Spoilt = (&'static str, fn(&mut Transfer));
+
 const SIGNER: &str = "cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh";
 
 fn row(name: &str) -> Value {
@@ -113,7 +116,7 @@ fn transfers_that_cannot_work_are_refused() {
         memo: String::new(),
     };
     assert!(transfer(SIGNER, &good).is_ok());
-    let rows: &[(&str, fn(&mut Transfer))] = &[
+    let rows: &[Spoilt] = &[
         ("client_id", |t| t.client_id = "x-1".into()),
         ("denom", |t| t.denom.clear()),
         ("denom", |t| t.denom = "1stake".into()),
