@@ -66,6 +66,15 @@ use decode::Update;
 use types::{Retained, ValidatorSet};
 use verify::{Base, Purpose, Terms};
 
+/// The hash of the header in an update, checked against the commit in it and nothing else: for showing a person what
+/// to pin as anchor.
+///
+/// # Errors
+/// The update does not decode.
+pub fn header_hash(update: &[u8]) -> Result<Hash32, CometBftError> {
+    Ok(decode::update(update)?.hash)
+}
+
 /// A light client of one CometBFT chain.
 #[derive(Clone, Debug)]
 pub struct CometBft {
@@ -234,9 +243,11 @@ impl CometBft {
         let head = self.head();
         let adjacent = self.head_height().checked_add(1) == Some(update.height);
         let trusted = if adjacent { head.validators_hash } else { head.next_validators_hash };
-        // The head's own set is always known, and skipping was judged by the next one.
-        let trusted = self.known_set(trusted)?;
-        let (changed, size) = (trusted.churn(set), trusted.validators.len());
+        // The head's own set is always known, and skipping was judged by the next one. Were it not so, all would have
+        // changed.
+        let unknown = (set.validators.len(), 0);
+        let known = |trusted: &ValidatorSet| (trusted.churn(set), trusted.validators.len());
+        let (changed, size) = self.known_set(trusted).map_or(unknown, known);
         self.config.trust.exceeds_churn(changed, size).then_some(TrustError::Churn { changed, trusted: size })
     }
 

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod attestor;
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod journal;
 pub mod keystore;
@@ -12,3 +13,4 @@ pub mod relay;
 pub mod setup;
 pub mod store;
 pub mod telemetry;
+pub mod wiring;

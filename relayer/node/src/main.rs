@@ -1,2 +1,5 @@
 //! The `catenary` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    catenary_node::cli::main()
+}

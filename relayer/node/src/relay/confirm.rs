@@ -10,11 +10,7 @@ use crate::chain::{ProveError, Prover};
 
 /// Proves how each packet ended: its commitment is gone from the source at or above `min_height`, and it was
 /// acknowledged on the destination, or was not received and its timeout has passed there.
-pub(super) async fn run(
-    context: &PathContext,
-    entries: Vec<(Key, Entry)>,
-    min_height: u64,
-) -> Vec<(Key, ItemOutcome)> {
+pub(super) async fn run(context: &PathContext, entries: Vec<(Key, Entry)>, min_height: u64) -> Vec<(Key, ItemOutcome)> {
     let Some((first, _)) = entries.first() else { return Vec::new() };
     let source = &context.side(first.source).chain;
     let height = source.head().max(min_height);
@@ -63,11 +59,7 @@ async fn how(context: &PathContext, gone: Vec<(Key, Entry)>) -> Vec<(Key, ItemOu
     outcomes
 }
 
-async fn unreceived_how(
-    destination: &dyn Prover,
-    height: u64,
-    entries: Vec<(Key, Entry)>,
-) -> Vec<(Key, ItemOutcome)> {
+async fn unreceived_how(destination: &dyn Prover, height: u64, entries: Vec<(Key, Entry)>) -> Vec<(Key, ItemOutcome)> {
     if entries.is_empty() {
         return Vec::new();
     }

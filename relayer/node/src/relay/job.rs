@@ -117,8 +117,15 @@ fn report(context: &PathContext, job: &Job, outcomes: &Outcomes) {
     for (key, outcome) in outcomes {
         if let ItemOutcome::Failed { code, class, message } = outcome {
             context.observer.retried(&context.name, *class, code);
-            tracing::warn!(path = context.name, kind = job.kind.name(), sequence = key.sequence, side = key.source.name(),
-                code, class = class.name(), "{message}");
+            tracing::warn!(
+                path = context.name,
+                kind = job.kind.name(),
+                sequence = key.sequence,
+                side = key.source.name(),
+                code,
+                class = class.name(),
+                "{message}"
+            );
         }
     }
 }
@@ -372,10 +379,8 @@ fn note(context: &PathContext, job: &Job, batch: &[Ready]) -> Note {
         JobKind::Ack => IntentKind::Ack,
         JobKind::Timeout | JobKind::Confirm => IntentKind::Timeout,
     };
-    let packets = batch
-        .iter()
-        .map(|item| PacketKey::of(context.side(item.key.source).chain.name(), &item.packet))
-        .collect();
+    let packets =
+        batch.iter().map(|item| PacketKey::of(context.side(item.key.source).chain.name(), &item.packet)).collect();
     Note { id: format!("{}-{}", job.kind.name(), job.id.0), path: context.name.clone(), kind, packets }
 }
 

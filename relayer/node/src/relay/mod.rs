@@ -11,13 +11,13 @@
 mod confirm;
 mod job;
 pub mod limits;
-mod runner;
 mod observe;
+mod runner;
 mod scan;
 mod send;
 
 pub use job::{PathContext, PathObserver, PathSide};
 pub use observe::{ChainWatch, PathWatch};
-pub use runner::{PathRunner, Restored};
 pub use runner::cursor_name;
+pub use runner::{PathRunner, Restored};
 pub use send::{Note, ReleasingSigner, SendError, SendObserver, Sender, SenderParts, Sent};

@@ -17,7 +17,7 @@ use crate::chain::{ChainObserver, Stop};
 use crate::platform;
 use crate::store::Ledger;
 use crate::telemetry::metrics::{
-    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, Metrics, MethodClass, MisbehaviourStage,
+    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, MethodClass, Metrics, MisbehaviourStage,
     Outcome as RpcOutcome, PacketKind, Task, Terminal, TxOutcome,
 };
 use crate::telemetry::{Health, Reason};
@@ -188,8 +188,14 @@ impl PathObserver for PathWatch {
         let kind = if stage == Stage::Received { PacketKind::Ack } else { PacketKind::Send };
         self.metrics.packet(path, kind, stage);
         if let State::Parked(reason) = &entry.state {
-            tracing::error!(path, side = key.source.name(), sequence = key.sequence, code = reason.code,
-                "packet parked, run `catenary packet retry` once the cause is gone: {}", reason.message);
+            tracing::error!(
+                path,
+                side = key.source.name(),
+                sequence = key.sequence,
+                code = reason.code,
+                "packet parked, run `catenary packet retry` once the cause is gone: {}",
+                reason.message
+            );
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use catenary_core::engine::{Effect, Engine, Entry, Event, ItemOutcome, Job, JobId, Key, Options, Outcome, Side, State};
+use catenary_core::engine::{
+    Effect, Engine, Entry, Event, ItemOutcome, Job, JobId, Key, Options, Outcome, Side, State,
+};
 use catenary_core::packet_key::PacketKey;
 use catenary_core::record::{Cursor, PacketStep, Record, Stage};
 use catenary_core::store::StoreError;
@@ -51,12 +53,7 @@ pub fn cursor_name(path: &str, chain: &str) -> String {
 impl PathRunner {
     /// A runner that goes on where the store left off. `releases` brings packets that a person releases.
     #[must_use]
-    pub fn new(
-        context: Arc<PathContext>,
-        options: Options,
-        restored: Restored,
-        releases: mpsc::Receiver<Key>,
-    ) -> Self {
+    pub fn new(context: Arc<PathContext>, options: Options, restored: Restored, releases: mpsc::Receiver<Key>) -> Self {
         let mut engine = Engine::new(options);
         restored.ended.into_iter().for_each(|key| engine.restore_closed(key));
         restored.open.into_iter().for_each(|(key, entry)| engine.restore(key, entry));

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use catenary_api::ChainSink;
 use catenary_api::{
     Account, Broadcast, BuildRequest, KeyId, PublicKey, Purpose, SignRequest, SignedTx, Signer, TxBody, TxHash,
     TxReceipt, UnsignedTx,
 };
-use catenary_api::ChainSink;
 use catenary_core::packet_key::PacketKey;
 use catenary_core::record::{Intent, IntentKind, Outcome, OutcomeResult, Record};
 use catenary_core::store::StoreError;

@@ -206,8 +206,7 @@ pub async fn create_path(
         .await?;
     let evm_client = steps
         .once("evm_client", || async {
-            let counterparty =
-                evm::Counterparty { client_id: cosmos_client.clone(), merkle_prefix: vec![Vec::new()] };
+            let counterparty = evm::Counterparty { client_id: cosmos_client.clone(), merkle_prefix: vec![Vec::new()] };
             let light_client = parse_address(&light_client)?;
             output(&evm_end.sender, evm::add_client(router, &counterparty, &light_client)?, path).await
         })

@@ -1,8 +1,8 @@
 //! Sending a transfer by hand, from either family.
 
 use catenary_adapter_cosmos::setup as cosmos;
-use catenary_adapter_evm::setup as evm;
 use catenary_adapter_evm::parse_address;
+use catenary_adapter_evm::setup as evm;
 use catenary_api::TxBody;
 use catenary_core::record::IntentKind;
 use catenary_protocol::attestation::Address;

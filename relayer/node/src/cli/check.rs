@@ -1,0 +1,27 @@
+//! `catenary check`: everything that can be wrong, before money moves.
+
+use super::online;
+use super::output::{Failure, Output};
+use crate::config::Config;
+
+/// Checks the configuration and the keys; with `online` also the chains.
+pub(super) async fn check(config: &Config, with_chains: bool, output: Output) -> Result<(), Failure> {
+    config.check_keys()?;
+    let created = config.require_paths();
+    let mut lines = vec![format!(
+        "configuration: {} chains, {} operators, {} paths, digest {}",
+        config.chains.len(),
+        config.operators.len(),
+        config.paths.len(),
+        config.digest()
+    )];
+    lines.push("keys: every key is there and bound to its chain and role".to_owned());
+    if with_chains {
+        created?;
+        lines.extend(online::check(config).await?);
+    } else if let Err(problems) = created {
+        lines.push(format!("not created yet: {problems}"));
+    }
+    output.result(&serde_json::json!({ "ok": true, "checks": lines }), &lines.join("\n"));
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! The online half of `catenary check`: the configuration against what the chains say.
+//!
+//! What is compared here is what endpoints claim; it finds mistakes, and replaces no verification.
+
+use catenary_adapter_evm::checksummed;
+use catenary_api::ClientClaim;
+use catenary_light_clients::Hash32;
+
+use super::output::Failure;
+use crate::chain::Prover;
+use crate::config::{AdapterConfig, Chain, Config, PathConfig, Side};
+use crate::wiring::{self, FamilyAdapter};
+
+fn wrong(what: String, got: &str, expected: &str, next: &str) -> Failure {
+    Failure::new("NODE-CHK-001", format!("{what}: the chain says {got}, the configuration {expected}; {next}"))
+}
+
+/// Checks chains and paths; gives a line for each thing that holds.
+pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    let metrics = wiring::metrics_for(config);
+    let health = wiring::health_for(config);
+    for chain in &config.chains {
+        let adapter = wiring::build_adapter(chain)?;
+        identity(chain, &adapter, &mut lines).await?;
+        let observer = wiring::observer_for(chain, &metrics, &health, None);
+        let connected = wiring::connect(chain, &adapter, None, observer).await?;
+        connected.refresh().await?;
+        connected.state(connected.head()).await?;
+        let status = connected.status();
+        lines.push(format!(
+            "chain {}: verified from anchor {} to {}",
+            chain.name, chain.anchor.height, status.trusted_height
+        ));
+        if let (AdapterConfig::Evm(evm), FamilyAdapter::Evm(adapter)) = (&chain.adapter, &adapter) {
+            for (what, address) in [("router", evm.router), ("transfer", evm.transfer)] {
+                let Some(address) = address else { continue };
+                let code = adapter.code_hash(&address.0).await.map_err(catenary_api::Error::from)?;
+                if code.is_none() {
+                    let what = format!("chain {}: {what} {}", chain.name, checksummed(&address.0));
+                    return Err(wrong(what, "no code", "a contract", "correct the address"));
+                }
+            }
+            lines.push(format!("chain {}: router and transfer application have code", chain.name));
+        }
+    }
+    for path in &config.paths {
+        side(config, path, (&path.a, &path.b), &mut lines).await?;
+        side(config, path, (&path.b, &path.a), &mut lines).await?;
+    }
+    Ok(lines)
+}
+
+async fn identity(chain: &Chain, adapter: &FamilyAdapter, lines: &mut Vec<String>) -> Result<(), Failure> {
+    let identity = adapter.sides().source.identity().await?;
+    if identity.chain_id != chain.chain_id {
+        let what = format!("chain {}: chain id", chain.name);
+        return Err(wrong(what, &identity.chain_id, &chain.chain_id, "correct chain_id, or the endpoint"));
+    }
+    lines.push(format!("chain {}: the endpoint serves chain id {}", chain.name, identity.chain_id));
+    Ok(())
+}
+
+async fn side(
+    config: &Config,
+    path: &PathConfig,
+    (here, there): (&Side, &Side),
+    lines: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let (Some(chain), Some(client)) = (config.chain(&here.chain), here.client.as_ref()) else { return Ok(()) };
+    let adapter = wiring::build_adapter(chain)?;
+    let what = |field: &str| format!("path {}: client {client} on {}: {field}", path.name, here.chain);
+    let claim = adapter.sides().source.client(client).await?.ok_or_else(|| {
+        wrong(what("existence"), "no such client", "that it exists", "run `catenary path create`, or correct the id")
+    })?;
+    attestors(&claim, here, &what)?;
+    if claim.frozen {
+        let next = "packets cannot be proven through it; it must be migrated or the path made anew";
+        return Err(wrong(what("state"), "frozen", "active", next));
+    }
+    if claim.counterparty != there.client {
+        let (got, expected) = (claim.counterparty.unwrap_or_default(), there.client.clone().unwrap_or_default());
+        return Err(wrong(what("counterparty"), &got, &expected, "correct the client ids"));
+    }
+    if let (FamilyAdapter::Evm(evm), Some(contract)) = (&adapter, here.light_client) {
+        let expected = checksummed(&contract.0);
+        if !claim.location.eq_ignore_ascii_case(&expected) {
+            let next = "somebody may have migrated the client; ask the members";
+            return Err(wrong(what("light client"), &claim.location, &expected, next));
+        }
+        let code: Option<Hash32> = evm.code_hash(&contract.0).await.map_err(catenary_api::Error::from)?;
+        if let (Some(expected), got) = (here.light_client_code_hash, code) {
+            if got != Some(expected) {
+                let got = got.map_or_else(|| "no code".to_owned(), |hash| hash.to_string());
+                return Err(wrong(what("code hash"), &got, &expected.to_string(), "do not use this client"));
+            }
+        }
+    }
+    lines.push(format!("path {}: client {client} on {} is the configured one", path.name, here.chain));
+    Ok(())
+}
+
+fn attestors(claim: &ClientClaim, here: &Side, what: &dyn Fn(&str) -> String) -> Result<(), Failure> {
+    let sorted = |mut addresses: Vec<[u8; 20]>| {
+        addresses.sort_unstable();
+        addresses.iter().map(checksummed).collect::<Vec<_>>().join(" ")
+    };
+    let (got, expected) = (sorted(claim.attestors.clone()), sorted(here.attestor_addresses()));
+    if got != expected {
+        return Err(wrong(what("attestors"), &got, &expected, "correct the operators' addresses, or make a new path"));
+    }
+    let (got, expected) = (claim.min_required_sigs.to_string(), here.threshold.to_string());
+    if got != expected {
+        return Err(wrong(what("threshold"), &got, &expected, "set threshold to what the client requires"));
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! What the command line prints: text for people, or one JSON value.
+
+use std::io::Write;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A refusal with its stable code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    code: String,
+    message: String,
+}
+
+impl Failure {
+    /// A refusal.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+}
+
+macro_rules! failures {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), error.to_string())
+            }
+        }
+    )+};
+}
+
+failures!(
+    crate::wiring::WiringError,
+    crate::setup::SetupError,
+    crate::keystore::KeystoreError,
+    crate::chain::ProveError,
+    crate::relay::SendError,
+    catenary_core::StoreError,
+);
+
+impl From<catenary_api::Error> for Failure {
+    fn from(error: catenary_api::Error) -> Self {
+        Self::new(error.code, error.message)
+    }
+}
+
+impl From<crate::config::ConfigErrors> for Failure {
+    fn from(errors: crate::config::ConfigErrors) -> Self {
+        Self::new(errors.0.first().map_or("CFG-000", |problem| problem.kind.code()), errors.to_string())
+    }
+}
+
+impl From<crate::telemetry::LoggingError> for Failure {
+    fn from(error: crate::telemetry::LoggingError) -> Self {
+        Self::new("NODE-CLI-002", error.to_string())
+    }
+}
+
+/// Where output goes and in which form.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    pub(super) json: bool,
+}
+
+impl Output {
+    /// Prints a result: `value` with `--json`, else `text`. A closed pipe is the reader's wish, not an error.
+    pub(super) fn result(self, value: &impl Serialize, text: &str) {
+        let line = if self.json {
+            serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+        } else {
+            text.trim_end().to_owned()
+        };
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    /// Prints a step on standard error, for people only.
+    pub(super) fn step(self, text: &str) {
+        if !self.json {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// Prints a refusal on standard error.
+    pub(super) fn failure(self, failure: &Failure) {
+        let line = if self.json {
+            serde_json::json!({ "error": { "code": failure.code, "message": failure.message } }).to_string()
+        } else {
+            format!("error {}: {}", failure.code, failure.message)
+        };
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+}
+
+/// A table for people: columns as wide as their widest cell.
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|cell| cell.len()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(header.to_vec())];
+    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+/// A JSON object from name and value pairs.
+pub(super) fn object(pairs: &[(&str, &str)]) -> Value {
+    Value::Object(pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect())
+}

@@ -1,0 +1,211 @@
+//! From a configured chain to a connected one.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
+
+use catenary_adapter_cosmos::{CosmosAdapter, CosmosConfig};
+use catenary_adapter_evm::{EvmAdapter, EvmConfig, GasPrice};
+use catenary_light_clients::cometbft::CometBft;
+use catenary_light_clients::qbft::Qbft;
+use catenary_light_clients::{Anchor, Family, LightClient, Rejection};
+
+use super::WiringError;
+use crate::chain::{Adapter, Chain, ChainObserver, ChainOptions, ProveError};
+use crate::config::{AdapterConfig, Chain as ChainConfig, Config, EvmGasPrice};
+use crate::relay::ChainWatch;
+use crate::store::Ledger;
+use crate::telemetry::{Health, Metrics};
+
+/// Milliseconds between looks at a chain's head: below any block time in use, so that a block is seen at once.
+const POLL_MS: u64 = 400;
+/// Milliseconds that a request for a height just above the head waits: a few blocks, within an attestor's deadline.
+const WAIT_ABOVE_HEAD_MS: u64 = 4_000;
+
+/// An adapter with the methods of its own family.
+#[derive(Clone)]
+pub enum FamilyAdapter {
+    /// EVM.
+    Evm(Arc<EvmAdapter>),
+    /// Cosmos.
+    Cosmos(Arc<CosmosAdapter>),
+}
+
+impl std::fmt::Debug for FamilyAdapter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Evm(_) => "Evm",
+            Self::Cosmos(_) => "Cosmos",
+        })
+    }
+}
+
+impl FamilyAdapter {
+    /// The two sides.
+    #[must_use]
+    pub fn sides(&self) -> Adapter {
+        match self {
+            Self::Evm(adapter) => Adapter { source: adapter.clone(), sink: adapter.clone() },
+            Self::Cosmos(adapter) => Adapter { source: adapter.clone(), sink: adapter.clone() },
+        }
+    }
+}
+
+/// The adapter of a configured chain; opens no connection yet.
+///
+/// # Errors
+/// A setting that the adapter refuses.
+pub fn build_adapter(config: &ChainConfig) -> Result<FamilyAdapter, WiringError> {
+    let urls = config.urls.iter().map(|url| url.expose().to_owned()).collect();
+    match &config.adapter {
+        AdapterConfig::Evm(evm) => {
+            let chain_id = config.chain_id.parse().map_err(|_| {
+                let what = format!("chain {}: chain_id {:?} is no decimal number", config.name, config.chain_id);
+                WiringError::missing(what, "an EVM chain id is a decimal number (EIP-155)")
+            })?;
+            let gas_price = match evm.gas_price {
+                EvmGasPrice::Fixed { wei } => GasPrice::Fixed { wei },
+                EvmGasPrice::Node => GasPrice::Node,
+            };
+            let adapter = EvmAdapter::new(EvmConfig {
+                name: config.name.clone(),
+                urls,
+                chain_id,
+                router: evm.router.map(|router| router.0),
+                commitment_slot: evm.commitment_slot.0,
+                gas_price,
+                gas_multiplier_percent: evm.gas_multiplier_percent,
+                gas_max: evm.gas_max,
+                tx_bytes_max: evm.tx_bytes_max,
+                confirmations_blocks: evm.confirmations_blocks,
+            });
+            Ok(FamilyAdapter::Evm(Arc::new(adapter.map_err(catenary_api::Error::from)?)))
+        }
+        AdapterConfig::Cosmos(cosmos) => {
+            let adapter = CosmosAdapter::new(CosmosConfig {
+                name: config.name.clone(),
+                urls,
+                chain_id: config.chain_id.clone(),
+                address_prefix: cosmos.address_prefix.clone(),
+                fee_denom: cosmos.fee_denom.clone(),
+                gas_price: cosmos.gas_price.clone(),
+                gas_multiplier_percent: cosmos.gas_multiplier_percent,
+                gas_max: cosmos.gas_max,
+                tx_bytes_max: cosmos.tx_bytes_max,
+                messages_max: cosmos.messages_max,
+            });
+            Ok(FamilyAdapter::Cosmos(Arc::new(adapter.map_err(catenary_api::Error::from)?)))
+        }
+    }
+}
+
+/// What watches a chain.
+#[must_use]
+pub fn observer_for(
+    config: &ChainConfig,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+    ledger: Option<Arc<Ledger>>,
+) -> Arc<dyn ChainObserver> {
+    Arc::new(ChainWatch {
+        chain: config.name.clone(),
+        family: config.family,
+        endpoint: endpoint_name(0),
+        metrics: metrics.clone(),
+        health: health.clone(),
+        ledger,
+        saved_height: AtomicU64::new(0),
+    })
+}
+
+/// Name of a chain's n-th endpoint in metrics: never its URL.
+#[must_use]
+pub(super) fn endpoint_name(index: usize) -> String {
+    format!("endpoint-{index}")
+}
+
+/// Connects a chain: its light client comes back from the store when the journal vouches for it, else it starts at
+/// the anchor, whose header the endpoint gives and the pinned hash judges.
+///
+/// # Errors
+/// The endpoint failed, or the anchor is not on its chain.
+pub async fn connect(
+    config: &ChainConfig,
+    adapter: &FamilyAdapter,
+    ledger: Option<&Arc<Ledger>>,
+    observer: Arc<dyn ChainObserver>,
+) -> Result<Arc<Chain>, WiringError> {
+    let sides = adapter.sides();
+    let client = match ledger.map(|ledger| saved(config, ledger)).transpose()?.flatten() {
+        Some(client) => client,
+        None => from_anchor(config, &sides).await?,
+    };
+    let options = ChainOptions {
+        name: config.name.clone(),
+        poll_ms: POLL_MS,
+        stale_after_seconds: config.stale_after_seconds,
+        wait_above_head_ms: WAIT_ABOVE_HEAD_MS,
+        skipping: config.skipping,
+    };
+    Ok(Arc::new(Chain::new(options, sides, client, observer)))
+}
+
+fn refused(rejection: impl Into<Rejection>) -> WiringError {
+    WiringError::Prove(ProveError::Refused(rejection.into()))
+}
+
+/// A configuration with the anchors that people have set in place of its own.
+///
+/// # Errors
+/// The store failed.
+pub fn with_anchors(mut config: Config, ledger: &Ledger) -> Result<Config, WiringError> {
+    for chain in &mut config.chains {
+        if let Some(set) = ledger.anchor(&chain.name)? {
+            chain.anchor = Anchor { height: set.height, hash: set.hash };
+        }
+    }
+    Ok(config)
+}
+
+/// The saved light client, if its bytes are what the journal vouches for and it is of this config's instance.
+///
+/// # Errors
+/// The store failed, or the light client refuses what was saved.
+pub fn saved(config: &ChainConfig, ledger: &Arc<Ledger>) -> Result<Option<Box<dyn LightClient>>, WiringError> {
+    let Some((state, bytes)) = ledger.saved_client(&config.name)? else { return Ok(None) };
+    if config.instance().is_none_or(|instance| instance.digest() != state.instance) {
+        tracing::warn!(chain = config.name, "the saved light client is of another anchor or router; starting anew");
+        return Ok(None);
+    }
+    let client: Box<dyn LightClient> = match config.family {
+        Family::Qbft => {
+            let Some(qbft) = config.qbft() else { return Ok(None) };
+            Box::new(Qbft::restore(qbft, &bytes, &state.digest).map_err(refused)?)
+        }
+        Family::CometBft => {
+            let Some(cometbft) = config.cometbft() else { return Ok(None) };
+            Box::new(CometBft::restore(cometbft, &bytes, &state.digest).map_err(refused)?)
+        }
+    };
+    Ok(Some(client))
+}
+
+async fn from_anchor(config: &ChainConfig, sides: &Adapter) -> Result<Box<dyn LightClient>, WiringError> {
+    let Anchor { height, .. } = config.anchor;
+    let updates = sides.source.updates(height, height).await?;
+    let update = updates.first().ok_or_else(|| {
+        let what = format!("chain {}: the endpoint has no header at the anchor height {height}", config.name);
+        WiringError::missing(what, "use an endpoint that keeps it, or set a newer anchor")
+    })?;
+    let not_deployed = || {
+        let what = format!("chain {}: no router is configured", config.name);
+        let next = format!("run `catenary chain deploy {}` and configure the addresses it prints", config.name);
+        WiringError::missing(what, next)
+    };
+    let client: Box<dyn LightClient> = match config.family {
+        Family::Qbft => Box::new(Qbft::new(config.qbft().ok_or_else(not_deployed)?, update).map_err(refused)?),
+        Family::CometBft => {
+            Box::new(CometBft::new(config.cometbft().ok_or_else(not_deployed)?, update).map_err(refused)?)
+        }
+    };
+    Ok(client)
+}

@@ -1,0 +1,253 @@
+//! From a configured path to a running one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use catenary_api::KeyId;
+use catenary_core::engine::{Entry, Key, ParkReason, Side, State};
+use catenary_core::{PacketKey, Stage};
+use catenary_light_clients::Timestamp;
+use catenary_protocol::attestation::Address;
+use catenary_protocol::{PacketAttestation, StateAttestation};
+
+use super::WiringError;
+use crate::attestor::{
+    AttestationSigner, Attestor, ClientPair, ClientTls, Collector, CollectorConfig, Member, NodeIdentity, PeerClient,
+    Reach, ServerTls,
+};
+use crate::chain::Chain;
+use crate::config::{Attestor as AttestorConfig, Chain as ChainConfig, Config, PathConfig, Side as SideConfig};
+use crate::keystore::{AttestorKey, Authority, KeystoreSigner};
+use crate::relay::{cursor_name, PathSide, ReleasingSigner, Restored, Sender};
+use crate::store::Ledger;
+use crate::telemetry::Metrics;
+
+/// The keystore's signer in the forms that senders and attestors take.
+#[derive(Debug, Clone)]
+pub struct Signers(pub Arc<KeystoreSigner>);
+
+impl catenary_api::Signer for Signers {
+    fn public_key(&self, key: &KeyId) -> catenary_api::Result<catenary_api::PublicKey> {
+        self.0.public_key(key)
+    }
+
+    fn sign(&self, request: &catenary_api::SignRequest) -> catenary_api::Result<[u8; 65]> {
+        self.0.sign(request)
+    }
+}
+
+impl ReleasingSigner for Signers {
+    fn release_nonce(&self, key: &KeyId, chain: &str, nonce: u64, reason: &str) -> catenary_api::Result<()> {
+        let authority = Authority { actor: "catenary".to_owned(), reason: reason.to_owned() };
+        Ok(self.0.release_nonce(key, chain, nonce, &authority)?)
+    }
+}
+
+struct AttestorSigner(AttestorKey);
+
+impl AttestationSigner for AttestorSigner {
+    fn address(&self) -> Address {
+        self.0.address().0
+    }
+
+    fn sign_state(
+        &self,
+        instance: catenary_light_clients::InstanceId,
+        statement: &StateAttestation,
+    ) -> catenary_api::Result<[u8; 65]> {
+        Ok(self.0.sign_state(instance, statement)?)
+    }
+
+    fn sign_packets(
+        &self,
+        instance: catenary_light_clients::InstanceId,
+        statement: &PacketAttestation,
+    ) -> catenary_api::Result<[u8; 65]> {
+        Ok(self.0.sign_packets(instance, statement)?)
+    }
+}
+
+/// This node's attestor of a chain, for the packets of every configured path of it.
+pub(super) fn attestor(
+    config: &Config,
+    chain: &ChainConfig,
+    prover: &Arc<Chain>,
+    signers: &Signers,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<Attestor>>, WiringError> {
+    let Some(service) = &chain.attestor else { return Ok(None) };
+    let key = signers.0.attestor_key(&KeyId(service.key.clone()))?;
+    let pairs = config.paths.iter().flat_map(|path| pairs(path, &chain.name)).collect();
+    let signer = Arc::new(AttestorSigner(key));
+    Ok(Some(Arc::new(Attestor::new(prover.clone(), signer, pairs, metrics.clone()))))
+}
+
+fn pairs(path: &PathConfig, chain: &str) -> Vec<ClientPair> {
+    let ends = [(&path.a, &path.b), (&path.b, &path.a)];
+    let ours = ends.into_iter().filter(|(here, _)| here.chain == chain);
+    ours.filter_map(|(here, there)| Some(ClientPair { own: here.client.clone()?, counterparty: there.client.clone()? }))
+        .collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, WiringError> {
+    std::fs::read(path).map_err(|source| WiringError::File { path: path.to_owned(), source })
+}
+
+fn identity(config: &Config) -> Result<Option<NodeIdentity>, WiringError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let (certificate_pem, private_key_pem) = (read(&tls.certificate_file)?, read(&tls.private_key_file)?);
+    Ok(Some(NodeIdentity { certificate_pem, private_key_pem }))
+}
+
+/// TLS of the attestation service: peers are the other members' pinned certificates.
+pub(super) fn server_tls(config: &Config) -> Result<Option<ServerTls>, WiringError> {
+    let Some(identity) = identity(config)? else { return Ok(None) };
+    let mut pinned = BTreeSet::new();
+    let mut peers_ca_pem = Vec::new();
+    for attestor in config.operators.iter().flat_map(|operator| &operator.attestors) {
+        if let Some(tls) = &attestor.tls {
+            if pinned.insert(tls.certificate_sha256.0) {
+                peers_ca_pem.extend(read(&tls.ca_file)?);
+                peers_ca_pem.push(b'\n');
+            }
+        }
+    }
+    if pinned.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(ServerTls { identity, peers_ca_pem, pinned }))
+}
+
+fn member(config: &Config, attestor: &AttestorConfig, own: Option<&Arc<Attestor>>) -> Result<Member, WiringError> {
+    let reach = if attestor.operator == config.operator {
+        let own = own.ok_or_else(|| {
+            let what = format!(
+                "operator {} attests {}, but this node has no attestor key for it",
+                attestor.operator, attestor.chain
+            );
+            WiringError::missing(what, "set attestor_key and attestor_listen of that chain")
+        })?;
+        Reach::Local(own.clone())
+    } else {
+        let tls = match (&attestor.tls, identity(config)?) {
+            (Some(peer), Some(identity)) => {
+                let server_ca_pem = read(&peer.ca_file)?;
+                Some(ClientTls { identity, server_ca_pem, server_name: peer.server_name.clone() })
+            }
+            _ => None,
+        };
+        Reach::Remote(PeerClient::new(&attestor.url, tls.as_ref())?)
+    };
+    Ok(Member { id: attestor.operator.clone(), address: attestor.address.0, reach })
+}
+
+/// What the sides of all paths are made from.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) chains: &'a BTreeMap<String, Arc<Chain>>,
+    pub(super) attestors: &'a BTreeMap<String, Arc<Attestor>>,
+    pub(super) senders: &'a BTreeMap<String, Arc<Sender>>,
+    pub(super) metrics: &'a Arc<Metrics>,
+}
+
+impl Parts<'_> {
+    /// One end of a path; its client's attestors attest the other end's chain.
+    pub(super) fn side(
+        &self,
+        path: &PathConfig,
+        here: &SideConfig,
+        there: &SideConfig,
+    ) -> Result<PathSide, WiringError> {
+        let no_client = || {
+            let what = format!("path {}: no client is configured on {}", path.name, here.chain);
+            let next = format!("run `catenary path create {}` and configure what it prints", path.name);
+            WiringError::missing(what, next)
+        };
+        let client_id = here.client.clone().ok_or_else(no_client)?;
+        let own = self.attestors.get(&there.chain);
+        let members = here.attestors.iter().map(|attestor| member(self.config, attestor, own));
+        let members = members.collect::<Result<Vec<_>, _>>()?;
+        let collector = Collector::new(CollectorConfig {
+            path: path.name.clone(),
+            members,
+            threshold: here.threshold,
+            metrics: self.metrics.clone(),
+        })?;
+        let unknown = || WiringError::missing(format!("chain {} is not connected", here.chain), "see the log above");
+        let no_key = || {
+            let what = format!("chain {}: no transaction_key is configured", here.chain);
+            WiringError::missing(what, "set transaction_key, so that this node can relay")
+        };
+        Ok(PathSide {
+            chain: self.chains.get(&here.chain).cloned().ok_or_else(unknown)?,
+            client_id,
+            collector: Arc::new(collector),
+            sender: self.senders.get(&here.chain).cloned().ok_or_else(no_key)?,
+            attestation_chunk: path.attestation_chunk,
+        })
+    }
+}
+
+/// What the store kept of a path; a chain that was never scanned starts at its light client's anchor.
+///
+/// # Errors
+/// The store failed.
+pub fn restore(ledger: &Ledger, config: &Config, path: &PathConfig) -> Result<Restored, WiringError> {
+    let mut restored = Restored::default();
+    for (index, side) in [&path.a, &path.b].into_iter().enumerate() {
+        let anchor = config.chain(&side.chain).map_or(0, |chain| chain.anchor.height);
+        let cursor = ledger.cursor(&cursor_name(&path.name, &side.chain))?.unwrap_or(anchor);
+        if let Some(slot) = restored.cursors.get_mut(index) {
+            *slot = cursor;
+        }
+    }
+    for (key, state) in ledger.open_packets(&path.name)? {
+        if let Some(entry) = entry(ledger, &key, state.stage, (state.height, state.at_seconds, state.reason))? {
+            restored.open.extend(side_of(path, &key).map(|source| (Key { source, sequence: key.sequence }, entry)));
+        }
+    }
+    for stage in [Stage::Acknowledged, Stage::Refunded] {
+        restored.ended.extend(ended(ledger, path, stage)?);
+    }
+    Ok(restored)
+}
+
+fn side_of(path: &PathConfig, key: &PacketKey) -> Option<Side> {
+    let is = |side: &SideConfig| side.chain == key.source_chain && side.client.as_ref() == Some(&key.source_client);
+    if is(&path.a) {
+        Some(Side::A)
+    } else {
+        is(&path.b).then_some(Side::B)
+    }
+}
+
+fn ended(ledger: &Ledger, path: &PathConfig, stage: Stage) -> Result<Vec<Key>, WiringError> {
+    let mut keys = Vec::new();
+    let mut after: Option<PacketKey> = None;
+    loop {
+        let page = ledger.packets_in(stage, after.as_ref(), crate::store::SCAN_MAX)?;
+        let Some(last) = page.last() else { return Ok(keys) };
+        after = Some(last.clone());
+        keys.extend(page.iter().filter_map(|key| Some(Key { source: side_of(path, key)?, sequence: key.sequence })));
+    }
+}
+
+fn entry(
+    ledger: &Ledger,
+    key: &PacketKey,
+    stage: Stage,
+    (height, at_seconds, reason): (u64, u64, Option<String>),
+) -> Result<Option<Entry>, WiringError> {
+    let Some(packet) = ledger.packet(key)? else { return Ok(None) };
+    let message = reason.unwrap_or_default();
+    let state = match stage {
+        Stage::Received => State::Received,
+        Stage::Parked if message.starts_with("phantom") => return Ok(None),
+        Stage::Parked => State::Parked(ParkReason { code: "NODE-JOB-003", message }),
+        _ => State::Sent,
+    };
+    let mut entry = Entry::new(packet, state, height, Timestamp::from_seconds(at_seconds));
+    entry.acknowledgement = ledger.acknowledgement(key)?;
+    Ok(Some(entry))
+}

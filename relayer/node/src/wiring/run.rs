@@ -1,0 +1,273 @@
+//! The running node: opens the ledger, connects chains, reconciles, then relays until it is stopped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use catenary_api::KeyId;
+use catenary_core::engine::{Options, Side};
+use catenary_core::record::{Record, Start};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::chains::{build_adapter, connect, endpoint_name, observer_for, with_anchors};
+use super::paths::{attestor, restore, server_tls, Parts, Signers};
+use super::WiringError;
+use crate::api::{self, ApiState, ReleaseRoute};
+use crate::attestor::{Attestor, Listen, Server};
+use crate::chain::Chain;
+use crate::config::{AdapterConfig, Config, PathConfig};
+use crate::keystore::{Keystore, KeystoreSigner};
+use crate::platform;
+use crate::relay::{PathContext, PathRunner, PathWatch, Sender, SenderParts};
+use crate::store::Ledger;
+use crate::telemetry::http::{self, HttpState};
+use crate::telemetry::metrics::{ChainScope, PathScope, SideScope};
+use crate::telemetry::{ChainHealth, Health, Metrics, MetricsScope, PathHealth};
+
+/// Releases waiting for a path: a person releases a handful at a time.
+const RELEASES_MAX: usize = 64;
+
+/// The metrics of a configuration.
+#[must_use]
+pub fn metrics_for(config: &Config) -> Arc<Metrics> {
+    let chains = config.chains.iter().map(|chain| ChainScope {
+        name: chain.name.clone(),
+        family: chain.family,
+        trusting_period_seconds: chain.trust.trusting_period_seconds,
+        endpoints: (0..chain.urls.len()).map(endpoint_name).collect(),
+        signers: chain.transaction_key.iter().cloned().collect(),
+        fee_asset: fee_asset(&chain.adapter),
+    });
+    let side = |side: &crate::config::Side| SideScope {
+        chain: side.chain.clone(),
+        client_id: side.client.clone().unwrap_or_else(|| "none".to_owned()),
+    };
+    let paths =
+        config.paths.iter().map(|path| PathScope { name: path.name.clone(), sides: [side(&path.a), side(&path.b)] });
+    Metrics::new(&MetricsScope {
+        config_hash: config.digest().to_string(),
+        profile: "default".to_owned(),
+        chains: chains.collect(),
+        paths: paths.collect(),
+        operators: config.operators.iter().map(|operator| operator.id.clone()).collect(),
+    })
+}
+
+fn fee_asset(adapter: &AdapterConfig) -> String {
+    match adapter {
+        AdapterConfig::Evm(_) => "wei".to_owned(),
+        AdapterConfig::Cosmos(cosmos) if cosmos.fee_denom.is_empty() => "none".to_owned(),
+        AdapterConfig::Cosmos(cosmos) => cosmos.fee_denom.clone(),
+    }
+}
+
+/// The health of a configuration, before anything has started.
+#[must_use]
+pub fn health_for(config: &Config) -> Arc<Health> {
+    let chains = config.chains.iter().map(|chain| {
+        let health = ChainHealth {
+            started: false,
+            head_timestamp: None,
+            head_age_seconds_max: chain.stale_after_seconds,
+            stopped: None,
+        };
+        (chain.name.clone(), health)
+    });
+    let paths = config.paths.iter().map(|path| {
+        let chains = vec![path.a.chain.clone(), path.b.chain.clone()];
+        (path.name.clone(), PathHealth { chains, ..PathHealth::default() })
+    });
+    Arc::new(Health::new(chains.collect(), paths.collect()))
+}
+
+struct Node {
+    config: Config,
+    ledger: Arc<Ledger>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    watch: Arc<PathWatch>,
+    chains: BTreeMap<String, Arc<Chain>>,
+    attestors: BTreeMap<String, Arc<Attestor>>,
+    senders: BTreeMap<String, Arc<Sender>>,
+}
+
+/// Runs a node until `stop` is cancelled.
+///
+/// # Errors
+/// It cannot start, or the journal failed while it ran.
+pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken) -> Result<(), WiringError> {
+    let health = health_for(&config);
+    let address = config.telemetry.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| WiringError::Listen { address, source })?;
+    let (ledger, report) = Ledger::open(&config.data_dir)?;
+    let ledger = Arc::new(ledger);
+    let config = with_anchors(config, &ledger)?;
+    tracing::info!(
+        records = report.journal.records_count,
+        truncated_bytes = report.journal.truncated_bytes,
+        folded = report.folded_records,
+        "journal opened"
+    );
+    let start = Start {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_digest: config.digest(),
+        at_seconds: platform::now().seconds(),
+    };
+    ledger.record(vec![Record::Start(start)])?;
+    health.store_opened();
+    let node = assemble(config, ledger, metrics, health).await?;
+    node.serve(listener, stop).await
+}
+
+async fn assemble(
+    config: Config,
+    ledger: Arc<Ledger>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+) -> Result<Node, WiringError> {
+    let passphrase = config.keystore.passphrase.read()?;
+    let keystore = Keystore::new(&config.keystore.dir);
+    let signer = KeystoreSigner::open(keystore, &config.key_ids(), &passphrase, ledger.clone())?;
+    let signers = Signers(Arc::new(signer));
+    let watch = Arc::new(PathWatch {
+        metrics: metrics.clone(),
+        health: health.clone(),
+        endpoints: config.chains.iter().map(|chain| (chain.name.clone(), endpoint_name(0))).collect(),
+        assets: config.chains.iter().map(|chain| (chain.name.clone(), fee_asset(&chain.adapter))).collect(),
+    });
+    let (mut chains, mut attestors, mut senders) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for chain in &config.chains {
+        let adapter = build_adapter(chain)?;
+        let observer = observer_for(chain, &metrics, &health, Some(ledger.clone()));
+        let connected = connect(chain, &adapter, Some(&ledger), observer).await?;
+        if let Some(attestor) = attestor(&config, chain, &connected, &signers, &metrics)? {
+            attestors.insert(chain.name.clone(), attestor);
+        }
+        if let Some(key) = &chain.transaction_key {
+            let sender = Sender::new(SenderParts {
+                chain: chain.name.clone(),
+                key: KeyId(key.clone()),
+                sink: connected.sink().clone(),
+                signer: Arc::new(signers.clone()),
+                ledger: ledger.clone(),
+                observer: watch.clone(),
+            })?;
+            senders.insert(chain.name.clone(), Arc::new(sender));
+        }
+        chains.insert(chain.name.clone(), connected);
+    }
+    Ok(Node { config, ledger, metrics, health, watch, chains, attestors, senders })
+}
+
+impl Node {
+    async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), WiringError> {
+        let mut tasks = JoinSet::new();
+        for chain in self.chains.values() {
+            let (chain, stop) = (chain.clone(), stop.clone());
+            tasks.spawn(async move {
+                chain.follow(stop).await;
+                Ok(())
+            });
+        }
+        self.serve_attestors(&mut tasks, &stop).await?;
+        self.reconcile().await?;
+        let mut routes = Vec::new();
+        for path in &self.config.paths {
+            let (runner, route) = self.path(path)?;
+            routes.push(route);
+            let stop = stop.clone();
+            tasks.spawn(async move { runner.run(stop).await.map_err(WiringError::from) });
+        }
+        let state =
+            ApiState { ledger: self.ledger.clone(), chains: Arc::new(self.chains.clone()), routes: Arc::new(routes) };
+        let http = HttpState { metrics: self.metrics.clone(), health: self.health.clone() };
+        let routes = http::router(http).merge(api::router(state));
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            let served = axum::serve(listener, routes).with_graceful_shutdown(stopped.cancelled_owned()).await;
+            served.map_err(|source| WiringError::Listen { address: ([127, 0, 0, 1], 0).into(), source })
+        });
+        tracing::info!(operator = self.config.operator, paths = self.config.paths.len(), "running");
+        let mut outcome = Ok(());
+        while let Some(done) = tasks.join_next().await {
+            // A task that ends before the node is stopped has failed; a node without one of its parts must not go on.
+            let failed = match done {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error),
+                Err(error) => Some(WiringError::missing(format!("a task panicked: {error}"), "please report this")),
+            };
+            if let Some(error) = failed {
+                tracing::error!(code = error.code(), "{error}");
+                outcome = Err(error);
+                stop.cancel();
+            }
+        }
+        outcome
+    }
+
+    async fn serve_attestors(
+        &self,
+        tasks: &mut JoinSet<Result<(), WiringError>>,
+        stop: &CancellationToken,
+    ) -> Result<(), WiringError> {
+        for chain in &self.config.chains {
+            let (Some(service), Some(attestor)) = (&chain.attestor, self.attestors.get(&chain.name)) else { continue };
+            let tls = if service.listen.ip().is_loopback() { None } else { server_tls(&self.config)? };
+            let server = Server::bind(attestor.clone(), Listen { address: service.listen, tls }).await?;
+            let stopped = stop.clone().cancelled_owned();
+            tasks.spawn(async move { server.run(stopped).await.map_err(WiringError::from) });
+        }
+        Ok(())
+    }
+
+    /// Reconcile first, send second: every transaction that the journal holds without an outcome is looked up, and
+    /// only then do the paths start.
+    async fn reconcile(&self) -> Result<(), WiringError> {
+        for (chain, sender) in &self.senders {
+            let mut intents = self.ledger.open_intents(chain)?;
+            intents.sort_by_key(|intent| intent.nonce);
+            for intent in &intents {
+                tracing::info!(chain, nonce = intent.nonce, tx = %intent.tx_hash, "a transaction without an outcome");
+                sender.adopt(intent).await;
+                if let Err(error) = sender.settle().await {
+                    // It stays adopted, and is settled before anything else is sent.
+                    tracing::warn!(chain, code = error.code(), "{error}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, path: &PathConfig) -> Result<(PathRunner, ReleaseRoute), WiringError> {
+        let parts = Parts {
+            config: &self.config,
+            chains: &self.chains,
+            attestors: &self.attestors,
+            senders: &self.senders,
+            metrics: &self.metrics,
+        };
+        let (a, b) = (parts.side(path, &path.a, &path.b)?, parts.side(path, &path.b, &path.a)?);
+        let sides = vec![
+            (path.a.chain.clone(), a.client_id.clone(), Side::A),
+            (path.b.chain.clone(), b.client_id.clone(), Side::B),
+        ];
+        let context =
+            PathContext { name: path.name.clone(), a, b, ledger: self.ledger.clone(), observer: self.watch.clone() };
+        let options = Options {
+            path: path.name.clone(),
+            operators: path.operators.clone(),
+            own: self.config.operator.clone(),
+            turn_delay_blocks: path.turn_delay_blocks,
+            bucket: self.config.limits.turn_bucket_sequences,
+            job_items_max: path.batch_messages_max,
+            recv_margin_seconds: self.config.limits.recv_margin_seconds,
+        };
+        let (releases, released) = mpsc::channel(RELEASES_MAX);
+        let restored = restore(&self.ledger, &self.config, path)?;
+        tracing::info!(path = path.name, open = restored.open.len(), ended = restored.ended.len(), "path restored");
+        let runner = PathRunner::new(Arc::new(context), options, restored, released);
+        Ok((runner, ReleaseRoute { releases, sides }))
+    }
+}
