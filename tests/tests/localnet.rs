@@ -1,10 +1,11 @@
 //! The networks that every end-to-end test stands on: they start, make blocks, survive the loss of a node, and leave nothing behind.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::io::BufRead as _;
 use std::time::Duration;
 
 use catenary_tests::localnet::process::is_running;
-use catenary_tests::localnet::{Quorum, QuorumOptions, Simd, SimdOptions};
+use catenary_tests::localnet::{wait_until, Quorum, QuorumOptions, Simd, SimdOptions};
 use serde_json::json;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -79,4 +80,32 @@ fn a_panic_leaves_no_process_behind() {
     for pid in evm.into_iter().chain(cosmos) {
         assert!(!is_running(pid), "process {pid} is still there");
     }
+}
+
+#[test]
+fn a_killed_owner_takes_its_nodes_with_it() {
+    // What a killed owner cannot clean up goes with this folder.
+    let folder = tempfile::tempdir().unwrap();
+    let mut owner = std::process::Command::new(env!("CARGO_BIN_EXE_catenary-localnet"))
+        .env("TMPDIR", folder.path())
+        .args(["up", "--qbft-validators", "1"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(owner.stdout.take().unwrap()).lines();
+    let mut pids = Vec::new();
+    for line in lines {
+        let line = line.unwrap();
+        if let Some((_, pid)) = line.split_once(" pid ") {
+            pids.push(pid.parse::<u32>().unwrap());
+        }
+        if line.starts_with("Ctrl-C") {
+            break;
+        }
+    }
+    assert_eq!(pids.len(), 2);
+    assert!(pids.iter().all(|pid| is_running(*pid)), "both nodes run while their owner does");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    wait_until("the end of both nodes", MINUTE, || Ok(pids.iter().all(|pid| !is_running(*pid)).then_some(()))).unwrap();
 }

@@ -41,9 +41,7 @@ impl Account {
         let key = SigningKey::from_slice(&private_key).expect("a secp256k1 private key");
         let point = key.verifying_key().to_encoded_point(true);
         let public_key: [u8; 33] = point.as_bytes().try_into().expect("a compressed point has 33 bytes");
-        let account_id = ripemd::Ripemd160::digest(Sha256::digest(public_key));
-        let prefix = bech32::Hrp::parse("cosmos").expect("a valid prefix");
-        let cosmos_address = bech32::encode::<bech32::Bech32>(prefix, &account_id).expect("20 bytes fit");
+        let cosmos_address = cosmos(&ripemd::Ripemd160::digest(Sha256::digest(public_key)));
         Self { name: name.to_owned(), private_key, public_key, evm_address: evm_address(&key), cosmos_address }
     }
 
@@ -60,6 +58,17 @@ impl Account {
             .map(Self::named)
             .to_vec()
     }
+}
+
+/// The account in which ibc-go's transfer module holds what went out over a client (ADR 028: the first 20 bytes of a sha256).
+#[must_use]
+pub fn escrow_address(client_id: &str) -> String {
+    cosmos(&Sha256::digest([b"ics20-1\0transfer/", client_id.as_bytes()].concat())[..20])
+}
+
+fn cosmos(account_id: &[u8]) -> String {
+    let prefix = bech32::Hrp::parse("cosmos").expect("a valid prefix");
+    bech32::encode::<bech32::Bech32>(prefix, account_id).expect("20 bytes fit")
 }
 
 /// The last 20 bytes of the keccak of the uncompressed public key without its first byte.
@@ -83,5 +92,13 @@ mod tests {
         assert_eq!(one.evm_hex(), "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf");
         let user = Account::from_key("user", seed_of("catenary test user"));
         assert_eq!(user.cosmos_address, "cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh");
+    }
+
+    #[test]
+    fn escrow_addresses_are_those_of_the_module() {
+        let file: serde_json::Value = serde_json::from_str(include_str!("../../vectors/ibc/escrows.json")).unwrap();
+        for row in file["rows"].as_array().unwrap() {
+            assert_eq!(escrow_address(row["client_id"].as_str().unwrap()), row["bech32"].as_str().unwrap());
+        }
     }
 }

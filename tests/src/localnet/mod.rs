@@ -19,7 +19,7 @@ mod rpc;
 mod simd;
 mod workdir;
 
-pub use account::{seed_of, Account};
+pub use account::{escrow_address, seed_of, Account};
 pub use build::{ensure_built, Binaries};
 pub use error::LocalnetError;
 pub use quorum::{Quorum, QuorumOptions};

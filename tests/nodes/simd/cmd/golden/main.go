@@ -65,7 +65,6 @@ func main() {
 		"packet_attestations.json": packetAttestationRows(),
 		"proof_verdicts.json":      verdictRows(app),
 		"messages.json":            messageRows(app),
-		"responses.json":           responseRows(),
 		"queries.json":             queryRows(),
 		"txs.json":                 txRows(app),
 	} {

@@ -136,29 +136,3 @@ func transferMessageRows() []messageRow {
 		}),
 	}
 }
-
-type responseRow struct {
-	Name        string         `json:"name"`
-	TypeURL     string         `json:"type_url"`
-	Fields      map[string]any `json:"fields"`
-	ProtobufHex string         `json:"protobuf_hex"`
-}
-
-func responseRows() []responseRow {
-	r := func(name string, m proto.Message, f fields) responseRow {
-		return responseRow{name, "/" + proto.MessageName(m), f, pb(m)}
-	}
-	ok := &channelv2.MsgRecvPacketResponse{Result: channelv2.SUCCESS}
-	data := &sdk.TxMsgData{MsgResponses: []*codectypes.Any{must(codectypes.NewAnyWithValue(&clienttypes.MsgUpdateClientResponse{})), must(codectypes.NewAnyWithValue(ok))}}
-	return []responseRow{
-		r("create client", &clienttypes.MsgCreateClientResponse{ClientId: "attestations-0"}, fields{"client_id": "attestations-0"}),
-		r("send packet", &channelv2.MsgSendPacketResponse{Sequence: math.MaxUint64}, fields{"sequence": uint64(math.MaxUint64)}),
-		r("transfer", &transfertypes.MsgTransferResponse{Sequence: 7}, fields{"sequence": 7}),
-		r("recv no-op", &channelv2.MsgRecvPacketResponse{Result: channelv2.NOOP}, fields{"result": 1}),
-		r("recv success", ok, fields{"result": 2}),
-		r("recv failure", &channelv2.MsgRecvPacketResponse{Result: channelv2.FAILURE}, fields{"result": 3}),
-		r("ack success", &channelv2.MsgAcknowledgementResponse{Result: channelv2.SUCCESS}, fields{"result": 2}),
-		r("timeout no-op", &channelv2.MsgTimeoutResponse{Result: channelv2.NOOP}, fields{"result": 1}),
-		r("transaction data of update and recv", data, fields{"type_urls": []string{data.MsgResponses[0].TypeUrl, data.MsgResponses[1].TypeUrl}, "values_hex": []string{"", pb(ok)}}),
-	}
-}
