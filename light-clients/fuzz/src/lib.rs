@@ -16,6 +16,7 @@
 )]
 
 pub mod cometbft;
+pub mod edits;
 pub mod mpt;
 pub mod mutate;
 pub mod qbft;
@@ -47,4 +48,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cometbft_misbehaviour", run: cometbft::misbehaviour, seeds: cometbft::evidence_seeds },
     Target { name: "cometbft_restore", run: cometbft::restore, seeds: cometbft::state_seeds },
     Target { name: "ics23_proof", run: cometbft::proof, seeds: cometbft::proof_seeds },
+    Target { name: "cometbft_edits", run: edits::updates, seeds: edits::seeds },
+    Target { name: "ics23_edits", run: edits::ics23, seeds: edits::seeds },
 ];

@@ -78,6 +78,8 @@ bodies!(
     cometbft_misbehaviour,
     cometbft_restore,
     ics23_proof,
+    cometbft_edits,
+    ics23_edits,
 );
 
 #[test]

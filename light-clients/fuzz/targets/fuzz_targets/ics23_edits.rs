@@ -1,0 +1,6 @@
+//! libFuzzer on `catenary_fuzz::edits::ics23`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| catenary_fuzz::edits::ics23(input));
