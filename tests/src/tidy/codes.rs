@@ -47,18 +47,12 @@ pub fn is_code(text: &str) -> bool {
 /// All codes that the shipped sources give, in order of code, and every literal of that shape.
 #[must_use]
 pub fn collect(sources: &[Source]) -> (Vec<Code>, Vec<(String, String)>) {
-    let mut codes = Vec::new();
-    let mut literals = Vec::new();
-    for source in shipped(sources) {
-        // Most files need no parsing: they hold no code.
-        if !source.text.split('"').any(is_code) {
-            continue;
-        }
-        let mut reader = Reader { path: &source.path, ..Reader::default() };
-        reader.visit_file(source.syntax());
-        codes.extend(reader.resolved());
-        literals.extend(reader.literals);
-    }
+    // Most files need no parsing: they hold no code and name no constant that is one.
+    let speaks = |s: &&Source| s.text.split('"').any(is_code) || s.text.contains("Misbehaviour {");
+    let readers: Vec<Reader<'_>> = shipped(sources).into_iter().filter(speaks).map(Reader::of).collect();
+    let classes: BTreeMap<String, String> = readers.iter().flat_map(|r| r.constant_classes.clone()).collect();
+    let mut codes: Vec<Code> = readers.iter().flat_map(|r| r.resolved(&classes)).collect();
+    let literals = readers.into_iter().flat_map(|r| r.literals).collect();
     codes.sort_by(|a, b| (&a.code, &a.place).cmp(&(&b.code, &b.place)));
     (codes, literals)
 }
@@ -141,12 +135,19 @@ struct Reader<'a> {
     owner: String,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn of(source: &'a Source) -> Self {
+        let mut reader = Self { path: &source.path, ..Self::default() };
+        reader.visit_file(source.syntax());
+        reader
+    }
+
     fn place(&self, span: proc_macro2::Span) -> String {
         format!("{}:{}", self.path, span.start().line)
     }
 
-    fn resolved(&self) -> Vec<Code> {
+    /// The codes of the file; `classes` are those of constants, wherever they are used.
+    fn resolved(&self, classes: &BTreeMap<String, String>) -> Vec<Code> {
         let mut out = Vec::new();
         for (owner, variant, code) in &self.given {
             out.push(self.described(owner, variant, code));
@@ -158,7 +159,7 @@ impl Reader<'_> {
             }
         }
         for (name, code) in &self.constants {
-            let class = self.constant_classes.get(name).cloned().unwrap_or_default();
+            let class = classes.get(name).cloned().unwrap_or_default();
             match self.named.iter().find(|(_, _, constant)| constant == name) {
                 Some((owner, variant, _)) => out.push(self.described(owner, variant, code)),
                 None => out.push(Code { class, ..code.clone() }),
