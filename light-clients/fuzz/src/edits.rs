@@ -80,7 +80,7 @@ fn existences(operation: &mut CommitmentProof) -> Vec<&mut ExistenceProof> {
     }
 }
 
-fn edit_proof(choices: &mut Choices<'_>, proof: &mut Vec<CommitmentProof>, mut donor: Vec<CommitmentProof>) {
+fn edit_proof(choices: &mut Choices<'_>, proof: &mut [CommitmentProof], mut donor: Vec<CommitmentProof>) {
     match choices.below(8) {
         0 => {
             let at = choices.below(2);
