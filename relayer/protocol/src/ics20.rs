@@ -135,12 +135,28 @@ pub fn received_denom(denom: &str, source_client: &str, destination_client: &str
     }
 }
 
-/// How ibc-go shows a traced denomination: `ibc/` and the upper-case hex of SHA-256 of the trace (ICS-20).
+/// How ibc-go shows a denomination: a traced one as `ibc/` and the upper-case hex of SHA-256 of the trace (ICS-20),
+/// one of its own as it is, even when that contains a slash.
 #[must_use]
 pub fn ibc_denom(trace: &str) -> String {
-    if !trace.contains('/') {
+    if !is_traced(trace) {
         return trace.into();
     }
     let hash = Hash32::sha256(&[trace.as_bytes()]);
     format!("ibc/{}", hex::encode_upper(hash.as_bytes()))
+}
+
+/// Whether a denomination starts with a hop: a port and the id of a channel or client, with something after them
+/// (ibc-go `ExtractDenomFromPath`).
+fn is_traced(denom: &str) -> bool {
+    let mut parts = denom.splitn(3, '/');
+    let (Some(_port), Some(id), Some(_rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    id.rsplit_once('-').is_some_and(|(name, number)| {
+        let ends = [name.bytes().next(), name.bytes().next_back()];
+        ends.into_iter().all(|b| b.is_some_and(word))
+            && name.bytes().all(|b| word(b) || b == b'-')
+            && (1..=20).contains(&number.len())
+            && number.bytes().all(|b| b.is_ascii_digit())
+    })
 }

@@ -1,7 +1,11 @@
 //! Bounds of everything that comes from outside, each with its reason. What exceeds one is refused before work.
 
-/// Longest client or port identifier, in bytes (ICS-24: 64 for clients, 128 for ports).
+/// Longest port identifier, and longest version or encoding that is carried, in bytes (ICS-24 for ports).
 pub const IDENTIFIER_BYTES_MAX: usize = 128;
+/// Shortest port identifier, in bytes (ICS-24).
+pub const PORT_BYTES_MIN: usize = 2;
+/// Longest client identifier, in bytes (ICS-24; ibc-go `ClientIdentifierValidator`).
+pub const CLIENT_ID_BYTES_MAX: usize = 64;
 /// Shortest client identifier, in bytes (ibc-go `ClientIdentifierValidator`).
 pub const CLIENT_ID_BYTES_MIN: usize = 8;
 /// Most bytes of all payload values of one packet together (ibc-go `MaximumPayloadsSize`, 256 KiB).

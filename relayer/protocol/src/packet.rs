@@ -69,13 +69,13 @@ impl Payload {
 
     fn validate(&self) -> Result<(), Error> {
         let fields = [
-            ("source_port", &self.source_port),
-            ("destination_port", &self.destination_port),
-            ("version", &self.version),
-            ("encoding", &self.encoding),
+            ("source_port", &self.source_port, limits::PORT_BYTES_MIN),
+            ("destination_port", &self.destination_port, limits::PORT_BYTES_MIN),
+            ("version", &self.version, 1),
+            ("encoding", &self.encoding, 1),
         ];
-        for (field, value) in fields {
-            check_length(field, value.len(), 1, limits::IDENTIFIER_BYTES_MAX)?;
+        for (field, value, min) in fields {
+            check_length(field, value.len(), min, limits::IDENTIFIER_BYTES_MAX)?;
         }
         check_length("payload value", self.value.len(), 1, limits::PAYLOAD_BYTES_MAX)
     }
@@ -205,7 +205,7 @@ fn check_length(field: &'static str, got: usize, min: usize, max: usize) -> Resu
 /// # Errors
 /// [`Error::Length`] or [`Error::Identifier`].
 pub fn check_client_id(field: &'static str, id: &str) -> Result<(), Error> {
-    check_length(field, id.len(), limits::CLIENT_ID_BYTES_MIN, limits::IDENTIFIER_BYTES_MAX)?;
+    check_length(field, id.len(), limits::CLIENT_ID_BYTES_MIN, limits::CLIENT_ID_BYTES_MAX)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._+-#[]<>".contains(c);
     let numbered = id.rsplit_once('-').is_some_and(|(name, number)| {
         !name.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
