@@ -22,12 +22,14 @@ pub mod limits;
 pub mod server;
 pub mod service;
 pub mod signer;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod wire;
 
 pub use collector::{
-    AttestedChunk, Availability, CollectError, Collected, Collector, CollectorConfig, Member, PeerClient, Reach,
-    RefusedPacket,
+    AttestedChunk, Availability, CollectError, Collected, Collector, CollectorConfig, Deadlines, Member, PeerClient,
+    Reach, RefusedPacket,
 };
 pub use error::{AttestError, Refusal};
 pub use exclusion::{Exclusion, ExclusionCode};

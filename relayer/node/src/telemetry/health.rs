@@ -230,3 +230,99 @@ fn chain_reasons(name: &str, chain: &ChainHealth, now: Timestamp) -> Vec<Reason>
     }
     reasons
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
+    /// A node with two chains and a path that is ready in every way.
+    fn healthy() -> Health {
+        let chain = || ChainHealth {
+            started: true,
+            head_timestamp: Some(Timestamp::from_seconds(990)),
+            head_age_seconds_max: 60,
+            stopped: None,
+        };
+        let side = |chain: &str| AttestorHealth { chain: chain.to_owned(), have: 2, need: 2, missing: vec![] };
+        let path = PathHealth {
+            chains: vec!["evm".to_owned(), "simd".to_owned()],
+            attestors: vec![side("evm"), side("simd")],
+            ..PathHealth::default()
+        };
+        let chains = ["evm", "simd", "other"].map(|name| (name.to_owned(), chain())).into_iter().collect();
+        let health = Health::new(chains, BTreeMap::from([("evm-simd".to_owned(), path)]));
+        health.store_opened();
+        health
+    }
+
+    fn codes(readiness: &Readiness) -> Vec<&'static str> {
+        readiness.reasons.iter().map(|reason| reason.code).collect()
+    }
+
+    /// Changes a healthy node, and expects the codes of the node's readiness and of the path's.
+    fn check(change: impl Fn(&Health), node: &[&str], path: &[&str]) {
+        let health = healthy();
+        change(&health);
+        let of_node = health.ready(NOW);
+        let of_path = health.path_ready("evm-simd", NOW).unwrap();
+        assert_eq!((codes(&of_node), codes(&of_path)), (node.to_vec(), path.to_vec()));
+        assert_eq!(of_node.ready, node.is_empty());
+        assert_eq!(of_path.ready, path.iter().all(|code| *code == "NODE-HLT-008"));
+    }
+
+    #[test]
+    fn readiness_names_each_reason() {
+        check(|_| {}, &[], &[]);
+        check(|h| h.chain("evm", |c| c.started = false), &["NODE-HLT-003"], &["NODE-HLT-003"]);
+        let stop = |c: &mut ChainHealth| c.stopped = Some(Reason::new("LC-X-001", "conflict"));
+        check(|h| h.chain("simd", stop), &["NODE-HLT-004"], &["NODE-HLT-004"]);
+        // A chain that the path does not use does not stop it.
+        check(|h| h.chain("other", stop), &["NODE-HLT-004"], &[]);
+        let stale = |seconds| move |c: &mut ChainHealth| c.head_timestamp = Some(Timestamp::from_seconds(seconds));
+        check(|h| h.chain("evm", stale(939)), &["NODE-HLT-005"], &["NODE-HLT-005"]);
+        check(|h| h.chain("evm", stale(940)), &[], &[]);
+        check(|h| h.path("evm-simd", |p| p.attestors[1].have = 1), &[], &["NODE-HLT-006"]);
+        check(|h| h.path("evm-simd", |p| p.frozen.push("simd/attestations-0".into())), &[], &["NODE-HLT-007"]);
+        check(|h| h.path("evm-simd", |p| p.parked = 3), &[], &["NODE-HLT-008"]);
+        check(|h| h.path("evm-simd", |p| p.reasons.push(Reason::new("ATT-202", "x"))), &[], &["ATT-202"]);
+        check(|h| h.path("no such path", |p| p.parked = 3), &[], &[]);
+    }
+
+    #[test]
+    fn too_few_attestors_are_named_with_numbers_and_members() {
+        let health = healthy();
+        health.path("evm-simd", |path| {
+            path.attestors[0].have = 1;
+            path.attestors[0].missing = vec!["org-b ATT-101".to_owned(), "org-c ATT-102".to_owned()];
+        });
+        let readiness = health.path_ready("evm-simd", NOW).unwrap();
+        let message = &readiness.reasons[0].message;
+        assert_eq!(message, "chain evm has 1 of 2 attestors; missing: org-b ATT-101, org-c ATT-102");
+        assert_eq!(health.path_ready("nowhere", NOW), None);
+    }
+
+    #[test]
+    fn a_node_has_started_when_its_store_is_open_and_all_chains_were_read() {
+        let health = Health::new(BTreeMap::new(), BTreeMap::new());
+        assert_eq!(codes(&health.started()), ["NODE-HLT-002"]);
+        assert_eq!(codes(&health.ready(NOW)), ["NODE-HLT-002"]);
+        let health = healthy();
+        assert!(health.started().ready);
+        health.chain("evm", |chain| chain.started = false);
+        assert_eq!(codes(&health.started()), ["NODE-HLT-003"]);
+    }
+
+    #[test]
+    fn a_task_without_progress_ends_liveness_and_nothing_else_does() {
+        let health = healthy();
+        health.chain("evm", |chain| chain.stopped = Some(Reason::new("LC-X-001", "conflict")));
+        health.progress("path/evm-simd", Timestamp::from_seconds(990), 10);
+        assert!(health.live(NOW).ready);
+        assert_eq!(codes(&health.live(Timestamp::from_seconds(1_001))), ["NODE-HLT-001"]);
+        health.progress("path/evm-simd", Timestamp::from_seconds(1_001), 10);
+        assert!(health.live(Timestamp::from_seconds(1_011)).ready);
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -55,15 +56,27 @@ impl LoggingError {
 /// # Errors
 /// A malformed filter, or logging that was started already.
 pub fn init(format: LogFormat, filter: &str, metrics: Option<Arc<Metrics>>) -> Result<(), LoggingError> {
+    subscriber(format, filter, metrics, std::io::stderr)?.try_init()?;
+    Ok(())
+}
+
+fn subscriber<W>(
+    format: LogFormat,
+    filter: &str,
+    metrics: Option<Arc<Metrics>>,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync, LoggingError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let malformed = |source| LoggingError::Filter { filter: filter.to_owned(), source };
     let filter = EnvFilter::try_new(filter).map_err(malformed)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(true);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(metrics.map(Counter)).with(lines.with_filter(filter)).try_init()?;
-    Ok(())
+    Ok(tracing_subscriber::registry().with(metrics.map(Counter)).with(lines.with_filter(filter)))
 }
 
 /// Counts events by level.
@@ -79,5 +92,67 @@ impl<S: Subscriber> Layer<S> for Counter {
             Level::TRACE => LogLevel::Trace,
         };
         self.0.log_event(level);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use std::io;
+    use std::sync::Mutex;
+
+    use crate::telemetry::MetricsScope;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Logs one line of each level and gives what was written, with the metrics.
+    fn log(format: LogFormat, filter: &str) -> (String, Arc<Metrics>) {
+        let (lines, metrics) = (Lines::default(), Metrics::new(&MetricsScope::default()));
+        let writer = lines.clone();
+        let subscriber = subscriber(format, filter, Some(Arc::clone(&metrics)), move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(code = "ATT-202", "fell short");
+            tracing::warn!(code = "ATT-101", "left out");
+            tracing::info!("started");
+        });
+        let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        (written, metrics)
+    }
+
+    #[test]
+    fn lines_are_filtered_and_counted_by_level_all_the_same() {
+        let (written, metrics) = log(LogFormat::Text, "warn");
+        assert_eq!(written.lines().count(), 2);
+        assert!(written.contains(r#"code="ATT-202""#) && !written.contains("started"), "{written}");
+        for level in ["error", "warn", "info"] {
+            assert!(metrics.page().contains(&format!(r#"catenary_log_events_total{{level="{level}"}} 1"#)), "{level}");
+        }
+    }
+
+    #[test]
+    fn json_lines_are_one_object_each() {
+        let (written, _) = log(LogFormat::Json, "info");
+        assert_eq!(written.lines().count(), 3);
+        let first: serde_json::Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["code"], &first["level"]), (&"ATT-202".into(), &"ERROR".into()));
+    }
+
+    #[test]
+    fn a_malformed_filter_is_refused_with_an_example() {
+        let error = init(LogFormat::Text, "catenary=loud", None).unwrap_err();
+        assert_eq!(error.code(), "NODE-LOG-001");
+        assert!(error.to_string().contains("info,catenary_node=debug"), "{error}");
     }
 }

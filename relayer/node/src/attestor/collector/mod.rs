@@ -17,6 +17,8 @@ mod gather;
 mod judge;
 mod members;
 mod peer;
+#[cfg(test)]
+pub(super) mod testing;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use futures::StreamExt;
 
 pub use self::error::CollectError;
 pub use self::members::{Availability, Member, Reach};
-pub use self::peer::PeerClient;
+pub use self::peer::{Deadlines, PeerClient};
 
 use self::gather::Shared;
 use self::peer::Ask;

@@ -67,6 +67,21 @@ impl Failure {
     }
 }
 
+/// How long a peer may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deadlines {
+    /// For an attestation, the wait for a free place included.
+    pub attestation: Duration,
+    /// For its head.
+    pub head: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { attestation: limits::REQUEST_DEADLINE, head: limits::HEAD_DEADLINE }
+    }
+}
+
 /// The channel to a peer's attestation service for one attested chain. Clones share the channel and its bounds, so a
 /// node needs one for each (peer, chain) and gives clones to its collectors.
 #[derive(Clone)]
@@ -76,6 +91,7 @@ pub struct PeerClient {
     waiting: Arc<Semaphore>,
     attesting: Arc<Semaphore>,
     heads: Arc<Semaphore>,
+    deadlines: Deadlines,
 }
 
 impl fmt::Debug for PeerClient {
@@ -115,12 +131,19 @@ impl PeerClient {
             waiting: Arc::new(Semaphore::new(limits::PEER_WAITING_MAX)),
             attesting: Arc::new(Semaphore::new(limits::PEER_REQUESTS_MAX - 1)),
             heads: Arc::new(Semaphore::new(1)),
+            deadlines: Deadlines::default(),
         })
+    }
+
+    /// The same channel with other deadlines.
+    #[must_use]
+    pub fn with_deadlines(self, deadlines: Deadlines) -> Self {
+        Self { deadlines, ..self }
     }
 
     /// The peer's claim of its head.
     pub(super) async fn latest_height(&self) -> Result<u64, Failure> {
-        let deadline = limits::HEAD_DEADLINE;
+        let deadline = self.deadlines.head;
         let asking = async {
             let _place = self.heads.acquire().await;
             let mut client = self.client.clone();
@@ -132,7 +155,7 @@ impl PeerClient {
 
     /// The peer's attestation, unjudged.
     pub(super) async fn attest(&self, ask: &Ask) -> Result<Option<Attestation>, Failure> {
-        let deadline = limits::REQUEST_DEADLINE;
+        let deadline = self.deadlines.attestation;
         let asking = async {
             let _place = self.attesting.acquire().await;
             let mut client = self.client.clone();
@@ -159,7 +182,7 @@ impl PeerClient {
             let detail = format!("{} requests wait for this member already", limits::PEER_WAITING_MAX);
             return Err(Failure::new(ExclusionCode::Silent, detail));
         };
-        let silent = || Failure::new(ExclusionCode::Silent, format!("no answer within {} s", deadline.as_secs()));
+        let silent = || Failure::new(ExclusionCode::Silent, format!("no answer within {} ms", deadline.as_millis()));
         platform::within(deadline, asking).await.ok_or_else(silent)
     }
 }
@@ -181,7 +204,10 @@ fn failure(status: &Status, packets: usize) -> Failure {
     let message = cut(status.message());
     let refused = refused_indexes(message, packets);
     let ours = AttestError::code_of(message);
+    // A status that a peer sent has no source: one that has was made here, by the transport.
+    let transport = std::error::Error::source(status);
     let code = match status.code() {
+        Code::Unavailable | Code::Unknown if transport.is_some() => ExclusionCode::Unreachable,
         Code::FailedPrecondition if !refused.is_empty() => ExclusionCode::RefusedPackets,
         Code::FailedPrecondition | Code::Unavailable if ours == Some(AttestError::HEIGHT_CODE) => ExclusionCode::Behind,
         Code::FailedPrecondition if ours.is_none() => ExclusionCode::Behind,
@@ -191,7 +217,13 @@ fn failure(status: &Status, packets: usize) -> Failure {
         Code::Internal if ours.is_none() => ExclusionCode::Malformed,
         _ => ExclusionCode::Refused,
     };
-    Failure { code, detail: format!("{:?}: {message:?}", status.code()), refused }
+    let mut detail = format!("{:?}: {message:?}", status.code());
+    let mut cause = transport;
+    while let Some(error) = cause {
+        detail = format!("{detail}: {error}");
+        cause = error.source();
+    }
+    Failure { code, detail: cut(&detail).to_owned(), refused }
 }
 
 /// The start of a peer's message, at a character boundary.
