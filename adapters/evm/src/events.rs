@@ -288,3 +288,6 @@ fn word(data: &[u8], offset: Option<usize>) -> Option<usize> {
     let low = u64::from_be_bytes(low.try_into().ok()?);
     high.iter().all(|byte| *byte == 0).then(|| usize::try_from(low).ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,9 @@ pub const REVERT_BYTES_MAX: usize = 4_096;
 pub const OUTPUT_BYTES_MAX: usize = 16_384;
 /// Most messages in one transaction: with proofs none smaller than 600 bytes, more never fit into 64 KB.
 pub const MESSAGES_MAX: usize = 100;
-/// Bytes that the signature adds to an unsigned legacy transaction: r and s of 33 bytes each, and a longer v.
-pub const SIGNATURE_BYTES: usize = 75;
+/// Most bytes that the signature adds to an unsigned legacy transaction: r and s of 33 bytes each for two empty
+/// strings, v that is at most two bytes longer than the chain id, a list header that grows by at most two.
+pub const SIGNATURE_BYTES: usize = 68;
 /// Bytes that a message costs in a multicall beside its call data: offset, length, padding.
 pub const MULTICALL_ITEM_BYTES: usize = 96;
 /// Most logs of one receipt that are looked at for an output: far above what one call emits.

@@ -297,3 +297,80 @@ pub fn send_transfer(app: &Address, transfer: &TransferArguments) -> Result<Call
     let summary = format!("send {amount} of {} to {receiver} over {source_client}", checksummed(token));
     Ok(call(*app, data, summary))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn amounts_are_decimal_digits_below_two_to_the_256() {
+        let max = U256::MAX.to_string();
+        for good in ["0", "1", "1000000000000000000", max.as_str()] {
+            assert_eq!(amount(good).unwrap(), Token::Uint(U256::from_dec_str(good).unwrap()), "{good}");
+        }
+        let over = format!("{max}0");
+        for bad in ["", "-1", "+1", "1.5", "1e18", "0x10", " 1", "one", over.as_str()] {
+            assert_eq!(amount(bad).unwrap_err().code(), "EVM-TXN-002", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn calls_go_where_they_belong() {
+        let (router, other) = ([1; 20], [2; 20]);
+        let end = Counterparty { client_id: "attestations-0".to_owned(), merkle_prefix: vec![Vec::new()] };
+        let transfer = TransferArguments {
+            token: other,
+            amount: "5".to_owned(),
+            receiver: "cosmos1".to_owned(),
+            source_client: "client-0".to_owned(),
+            timeout_timestamp_seconds: 7,
+            memo: String::new(),
+        };
+        let check = |call: Result<Call>, signature: &str| {
+            let call = call.unwrap();
+            assert_eq!(call.to, Some(router), "{signature}");
+            assert_eq!(call.data[..4], keccak256(signature)[..4], "{signature}");
+            assert!(!call.summary.is_empty());
+        };
+        check(add_ibc_app(&router, "transfer", &other), "addIBCApp(string,address)");
+        check(add_client(&router, &end, &other), "addClient((string,bytes[]),address)");
+        check(migrate_client(&router, "client-0", &end, &other), "migrateClient(string,(string,bytes[]),address)");
+        check(grant_role(&router, Role::Relayer, &other), "grantRole(bytes32,address)");
+        check(revoke_role(&router, Role::ProofSubmitter, &other), "revokeRole(bytes32,address)");
+        check(set_relayers(&router, Relayers::Listed), "setRelayerListEnabled(bool)");
+        check(pause(&router), "pause()");
+        check(unpause(&router), "unpause()");
+        check(approve(&router, &other, "5"), "approve(address,uint256)");
+        check(mint(&router, &other, "5"), "mint(address,uint256)");
+        check(token_transfer(&router, &other, "5"), "transfer(address,uint256)");
+        check(send_transfer(&router, &transfer), "sendTransfer((address,uint256,string,string,string,uint64,string))");
+        let admin = grant_role(&router, Role::Admin, &other).unwrap();
+        assert_eq!(admin.data[4..36], [0; 32]);
+        let listed = set_relayers(&router, Relayers::Listed).unwrap();
+        let anyone = set_relayers(&router, Relayers::Anyone).unwrap();
+        assert_eq!((listed.data.last(), anyone.data.last()), (Some(&1), Some(&0)));
+    }
+
+    #[test]
+    fn deployments_carry_code_and_arguments() {
+        let arguments = LightClientArguments {
+            attestors: vec![[3; 20]],
+            min_required_sigs: 1,
+            initial_height: 5,
+            initial_timestamp_seconds: 6,
+            role_manager: None,
+        };
+        for (call, argument_bytes) in [
+            (deploy_router(&[1; 20]).unwrap(), 32),
+            (deploy_transfer(&[1; 20]).unwrap(), 32),
+            (deploy_light_client(&arguments).unwrap(), 7 * 32),
+            (deploy_test_token("Name", "SYM").unwrap(), 6 * 32),
+        ] {
+            assert_eq!(call.to, None, "{}", call.summary);
+            assert!(call.data.len() > argument_bytes + 1_000, "{}", call.summary);
+            // A Solidity constructor starts by setting the free memory pointer, here or after immutables.
+            assert_eq!(call.data[0], 0x60, "{}", call.summary);
+        }
+    }
+}

@@ -180,7 +180,9 @@ impl EvmAdapter {
         ];
         let answers = self.rpc.batch_all(&requests).await?;
         let [json_receipt, json_tx] = answers.as_slice() else { return Ok(None) };
-        let Some(mut receipt) = receipt::from_json(hash, json_receipt, json_tx)? else { return Ok(None) };
+        let Some(mut receipt) = receipt::from_json(hash, self.config.router, json_receipt, json_tx)? else {
+            return Ok(None);
+        };
         if !receipt.success {
             receipt.error = Some(self.failure(json_receipt, json_tx, receipt.height).await);
         }
@@ -249,5 +251,45 @@ impl ChainSink for EvmAdapter {
             gas_max: self.config.gas_max,
             messages_max: limits::MESSAGES_MAX,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_nodes_are_told_apart() {
+        let check = |code: i64, message: &str, expected: Refusal| {
+            let error = JsonRpcError { code, message: message.to_owned(), data: None };
+            assert_eq!(refusal(&error), expected, "{message}");
+        };
+        // geth and GoQuorum
+        check(-32000, "already known", Refusal::Known);
+        check(-32000, "known transaction: 0xabc", Refusal::Known);
+        check(-32000, "nonce too low", Refusal::NonceUsed);
+        check(-32000, "nonce too low: address 0x1, tx: 0 state: 1", Refusal::NonceUsed);
+        check(-32000, "nonce too high", Refusal::Nonce);
+        check(-32000, "replacement transaction underpriced", Refusal::Nonce);
+        check(-32000, "txpool is full", Refusal::Unclear);
+        check(-32000, "insufficient funds for gas * price + value", Refusal::Final);
+        check(-32000, "intrinsic gas too low", Refusal::Final);
+        check(-32000, "exceeds block gas limit", Refusal::Final);
+        check(-32000, "oversized data", Refusal::Final);
+        check(-32000, "invalid sender", Refusal::Final);
+        check(-32000, "rlp: value size exceeds available input length", Refusal::Final);
+        // Besu
+        check(-32000, "Known transaction", Refusal::Known);
+        check(-32001, "Nonce too low", Refusal::NonceUsed);
+        check(-32006, "Nonce too high", Refusal::Nonce);
+        check(-32000, "TX_FEECAP_EXCEEDED", Refusal::Final);
+        check(-32000, "NONCE_TOO_DISTANT_IN_FUTURE_FOR_SENDER", Refusal::Nonce);
+        check(-32000, "TRANSACTION_REPLACEMENT_UNDERPRICED", Refusal::Nonce);
+        // Nethermind
+        check(-32010, "AlreadyKnown", Refusal::Known);
+        check(-32010, "OldNonce, Current nonce: 5, nonce of rejected tx: 4", Refusal::NonceUsed);
+        // JSON-RPC and EIP-1474
+        check(-32603, "Internal error", Refusal::Unclear);
+        check(-32005, "request rate limited", Refusal::Unclear);
     }
 }

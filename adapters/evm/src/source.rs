@@ -238,3 +238,63 @@ impl ChainSource for EvmAdapter {
         Ok(self.client_claim(client_id).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use ethers_core::abi as ethabi;
+    use ethers_core::types::U256;
+
+    use super::*;
+
+    #[test]
+    fn ranges_and_path_lists_are_bounded() {
+        assert_eq!(check_range(5, 5).unwrap(), 1);
+        assert_eq!(check_range(1, HEIGHTS_MAX).unwrap(), HEIGHTS_MAX);
+        assert_eq!(check_range(1, HEIGHTS_MAX + 1).unwrap_err().code(), "EVM-RPC-006");
+        assert_eq!(check_range(0, u64::MAX).unwrap_err().code(), "EVM-RPC-006");
+        assert_eq!(check_range(6, 5).unwrap_err().code(), "EVM-RPC-007");
+        assert!(check_paths(&vec![vec![1]; PATHS_MAX]).is_ok());
+        assert_eq!(check_paths(&vec![vec![1]; PATHS_MAX + 1]).unwrap_err().code(), "EVM-RPC-006");
+    }
+
+    #[test]
+    fn client_states_are_strict() {
+        let state = |required: u64, height: U256, frozen: bool| {
+            let attestors = [[1; 20], [2; 20]].map(|a: Address| Token::Address(a.into()));
+            ethabi::encode(&[Token::Tuple(vec![
+                Token::Array(attestors.to_vec()),
+                Token::Uint(required.into()),
+                Token::Uint(height),
+                Token::Bool(frozen),
+            ])])
+        };
+        let claim = client_state(&state(2, 77.into(), true)).unwrap();
+        assert_eq!((claim.attestors, claim.min_required_sigs), (vec![[1; 20], [2; 20]], 2));
+        assert_eq!((claim.latest_height, claim.frozen), (77, true));
+        assert!(client_state(&state(256, 77.into(), false)).unwrap_err().contains("not the state"));
+        assert!(client_state(&state(2, U256::MAX, false)).unwrap_err().contains("not the state"));
+        let good = state(2, 77.into(), false);
+        assert!(client_state(&[&good[..], &[0; 32]].concat()).unwrap_err().contains("canonically"));
+        assert!(client_state(&good[..good.len() - 32]).unwrap_err().contains("do not decode"));
+        assert!(client_state(&[]).is_err());
+        let mut bad_bool = good;
+        // The fourth word of the tuple, after the offset of the tuple itself.
+        bad_bool[32 * 5 - 1] = 2;
+        assert!(client_state(&bad_bool).is_err());
+    }
+
+    #[test]
+    fn nodes_say_in_many_ways_that_a_state_is_missing() {
+        let check = |message: &str, expected: bool| {
+            let error = JsonRpcError { code: -32000, message: message.to_owned(), data: None };
+            assert_eq!(is_missing(&error), expected, "{message}");
+        };
+        check("header not found", true);
+        check("missing trie node 5a0c4c (path )", true);
+        check("Unknown block", true);
+        check("World state unavailable", true);
+        check("method not found", false);
+        check("execution reverted", false);
+    }
+}

@@ -120,3 +120,136 @@ pub(crate) fn signed(chain_id: u64, unsigned: &UnsignedTx, signature: &[u8; 65])
     let hash = TxHash(Hash32(keccak256(&bytes)));
     Ok(SignedTx { bytes, hash })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use catenary_api::{Account, Call};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::json;
+    use crate::testing::receipts;
+
+    const CHAIN_ID: u64 = 1337;
+
+    fn build(payload: Payload, nonce: u64, gas: Gas) -> UnsignedTx {
+        let body = TxBody::Call(Vec::new());
+        let key = PublicKey([2; 33]);
+        let account = Account { address: String::new(), number: 0, nonce, balance: String::new() };
+        unsigned(CHAIN_ID, payload, &BuildRequest { body: &body, public_key: &key, account: &account, nonce }, gas)
+    }
+
+    /// A recorded transaction, built again: unsigned form, and the signature that it had.
+    fn rebuild(tx: &Value) -> (UnsignedTx, [u8; 65]) {
+        let payload = Payload { to: json::fixed(tx.get("to")).ok(), data: json::data(tx.get("input")).unwrap() };
+        let gas = Gas { limit: json::quantity(tx.get("gas")).unwrap(), price_wei: 0 };
+        let mut signature = [0; 65];
+        for (field, end) in [("r", 32), ("s", 64)] {
+            let bytes = json::quantity_bytes(tx.get(field), 32).unwrap();
+            signature[end - bytes.len()..end].copy_from_slice(&bytes);
+        }
+        let v = json::quantity(tx.get("v")).unwrap() - 35 - 2 * CHAIN_ID;
+        signature[64] = u8::try_from(v).unwrap();
+        (build(payload, json::quantity(tx.get("nonce")).unwrap(), gas), signature)
+    }
+
+    #[test]
+    fn recorded_transactions_are_built_again_to_the_byte() {
+        for recorded in receipts() {
+            let (unsigned, signature) = rebuild(&recorded["tx"]);
+            let signed = signed(CHAIN_ID, &unsigned, &signature).unwrap();
+            let expected = json::fixed::<32>(recorded["tx"].get("hash")).unwrap();
+            assert_eq!(signed.hash.0 .0, expected);
+            assert!(signed.bytes.len() <= unsigned.size_bytes && unsigned.size_bytes <= signed.bytes.len() + 5);
+            let (tx, _) = TransactionRequest::decode_signed_rlp(&Rlp::new(&signed.bytes)).unwrap();
+            assert_eq!(tx.from.unwrap().0, json::fixed::<20>(recorded["tx"].get("from")).unwrap());
+        }
+    }
+
+    #[test]
+    fn contracts_are_created_with_an_empty_target_and_prices_are_kept() {
+        let gas = Gas { limit: 100_000, price_wei: u128::from(u64::MAX) + 5 };
+        let unsigned = build(Payload { to: None, data: vec![1, 2, 3] }, 0, gas);
+        let signed = signed(CHAIN_ID, &unsigned, &[1; 65]).unwrap();
+        let list = Rlp::new(&signed.bytes);
+        assert_eq!(list.val_at::<Vec<u8>>(3).unwrap(), Vec::<u8>::new(), "no target");
+        assert_eq!(list.val_at::<U256>(1).unwrap(), U256::from(gas.price_wei));
+        assert_eq!(list.val_at::<u64>(6).unwrap(), 2 * CHAIN_ID + 36, "v of recovery id 1");
+    }
+
+    #[test]
+    fn only_what_was_built_is_finished() {
+        let good = build(Payload { to: Some([7; 20]), data: vec![9; 40] }, 5, Gas { limit: 21_000, price_wei: 0 });
+        let check = |change: &dyn Fn(&mut UnsignedTx), chain_id: u64, signature: [u8; 65], words: &str| {
+            let mut unsigned = good.clone();
+            change(&mut unsigned);
+            let text =
+                signed(chain_id, &unsigned, &signature).map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(text.contains(words) && text.is_empty() == words.is_empty(), "{text:?}, expected {words:?}");
+        };
+        let signature = [1; 65];
+        check(&|_| (), CHAIN_ID, signature, "");
+        check(&|tx| tx.nonce = 6, CHAIN_ID, signature, "another chain or nonce");
+        check(&|_| (), CHAIN_ID + 1, signature, "another chain or nonce");
+        check(&|tx| tx.digest = Hash32([0; 32]), CHAIN_ID, signature, "digest is not that");
+        check(&|tx| tx.payload.clear(), CHAIN_ID, signature, "is no transaction");
+        check(&|tx| tx.payload.push(0), CHAIN_ID, signature, "not canonically");
+        let mut v27 = signature;
+        v27[64] = 27;
+        check(&|_| (), CHAIN_ID, v27, "neither 0 nor 1");
+    }
+
+    #[test]
+    fn addresses_have_one_spelling() {
+        // Vectors of EIP-55.
+        for text in [
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "0x52908400098527886E0F7030069857D2E4169EE7",
+            "0xde709f2102306220921060314715629080e2fb77",
+        ] {
+            let address = parse_address(text).unwrap();
+            assert_eq!(checksummed(&address), text);
+            assert_eq!(parse_address(&text.to_lowercase()).unwrap(), address);
+        }
+        for text in [
+            "0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAe",
+            "0x",
+            "client-0",
+        ] {
+            assert_eq!(parse_address(text).unwrap_err().code(), "EVM-ABI-003", "{text}");
+        }
+        assert_eq!(address_of(&PublicKey([9; 33])).unwrap_err().code(), "EVM-TXN-001");
+        // The public key of private key 1 is the generator (SEC 2), its address is well known.
+        let generator = hex::decode("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798").unwrap();
+        let address = address_of(&PublicKey(generator.try_into().unwrap())).unwrap();
+        assert_eq!(checksummed(&address), "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf");
+    }
+
+    #[test]
+    fn a_body_is_one_call_or_some_messages() {
+        let call = Call { to: Some([1; 20]), type_url: String::new(), data: vec![1], summary: String::new() };
+        let router = || Ok([9; 20]);
+        let one = payload(router, &TxBody::Call(vec![call.clone()])).unwrap();
+        assert_eq!(one, Payload { to: Some([1; 20]), data: vec![1] });
+        for body in [TxBody::Call(vec![]), TxBody::Call(vec![call.clone(), call]), TxBody::Deliver(vec![])] {
+            assert_eq!(payload(router, &body).unwrap_err().code(), "EVM-TXN-002");
+        }
+        let update = catenary_api::Message::UpdateClient {
+            client_id: "client-0".to_owned(),
+            proof: catenary_protocol::AttestationProof { data: vec![5; 64], signatures: vec![[6; 65]; 2] },
+        };
+        let direct = payload(router, &TxBody::Deliver(vec![update.clone()])).unwrap();
+        assert_eq!(direct.to, Some([9; 20]));
+        assert_eq!(direct.data[..4], keccak256("updateClient(string,bytes)")[..4]);
+        let both = payload(router, &TxBody::Deliver(vec![update.clone(); 2])).unwrap();
+        assert_eq!(both.data[..4], keccak256("multicall(bytes[])")[..4]);
+        let item = direct.data.len() + limits::MULTICALL_ITEM_BYTES;
+        assert!(both.data.len() <= 4 + 64 + 2 * item, "a message costs no more than is counted for it");
+        let many = TxBody::Deliver(vec![update; limits::MESSAGES_MAX + 1]);
+        assert_eq!(payload(router, &many).unwrap_err().code(), "EVM-TXN-002");
+    }
+}
