@@ -155,6 +155,12 @@ impl Chain {
         self.db.storage_ref(address, U256::from_be_bytes(slot.0)).expect("memory does not fail").into()
     }
 
+    /// Writes a storage slot behind the contract's back.
+    pub fn set_storage(&mut self, address: Address, slot: B256, value: B256) {
+        let (slot, value) = (U256::from_be_bytes(slot.0), U256::from_be_bytes(value.0));
+        self.db.insert_account_storage(address, slot, value).expect("memory does not fail");
+    }
+
     /// The code of a contract.
     #[must_use]
     pub fn code(&self, address: Address) -> Bytes {

@@ -21,6 +21,7 @@ const REVERT_WITH_DATA: u8 = 3;
 const REVERT_WITHOUT_DATA: u8 = 4;
 const BURN_GAS: u8 = 5;
 const REVERT_HUGE: u8 = 6;
+const REPLY: u8 = 7;
 
 fn big(n: u64) -> U256 {
     U256::from(n)
@@ -288,6 +289,18 @@ fn a_second_receive_changes_nothing_but_only_with_proof_and_in_time() {
     world.recv(On::A, &packet).reverts_as::<Router::IBCInvalidTimeoutTimestamp>();
 }
 
+/// Nothing leads here, as the receipt is written once; the second lock is looked at all the same.
+#[test]
+fn an_acknowledgement_is_never_overwritten() {
+    let mut world = World::new();
+    let packet = world.side_mut(On::A).send_mock(b"x");
+    let path = packet::ack_path(&packet);
+    let side = world.side_mut(On::B);
+    side.chain.set_storage(side.router, packet::slot(&path), B256::repeat_byte(1));
+    let error = Router::IBCPacketAcknowledgementAlreadyExists { hashedPath: alloy_primitives::keccak256(&path) };
+    world.recv(On::A, &packet).reverts(&error);
+}
+
 #[test]
 fn an_application_that_refuses_answers_the_universal_error() {
     let mut world = World::new();
@@ -304,6 +317,18 @@ fn an_application_that_refuses_answers_the_universal_error() {
     let _ = world.ack(On::A, &packet, &error_ack()).ok();
     let here = world.side(On::A);
     assert_eq!(here.chain.view(here.mock, &Fixture::lastAcknowledgementCall {}), error_ack());
+}
+
+/// An application cannot send from within a receive.
+#[test]
+fn nothing_is_sent_from_within_a_receive() {
+    let mut world = World::new();
+    set_mode(world.side_mut(On::B), REPLY);
+    let packet = world.side_mut(On::A).send_mock(b"x");
+    let outcome = world.recv(On::A, &packet).ok();
+    assert_eq!(written(&outcome), error_ack());
+    let reason = outcome.event::<Router::IBCAppRecvPacketCallbackError>().reason;
+    assert_eq!(reason, Router::ReentrancyGuardReentrantCall {}.abi_encode());
 }
 
 #[test]

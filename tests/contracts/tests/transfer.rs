@@ -199,6 +199,7 @@ fn bad_receivers(world: &World) -> Vec<ReceiveRow> {
         lowercase(Address::ZERO),
         lowercase(router),
         lowercase(transfer),
+        lowercase(world.side(On::B).escrow()),
     ];
     let row = |text: String| {
         let reason = Transfer::ICS20InvalidReceiver { receiver: text.clone() }.abi_encode();
@@ -210,7 +211,7 @@ fn bad_receivers(world: &World) -> Vec<ReceiveRow> {
 fn unknown_tokens(world: &World) -> Vec<ReceiveRow> {
     // The one spelling of an address as a denom is in lower case.
     let shouted = format!("0x{}", hex_digits(world.side(On::B).token).to_uppercase());
-    let names = ["uatom", "transfer/client-9/uatom", &shouted];
+    let names = ["", "uatom", "transfer/client-9/uatom", &shouted];
     let row = |name: &str| {
         let reason = Transfer::ICS20DenomNotFound { denom: name.into() }.abi_encode();
         (format!("denom {name}"), with_data(world, |data| data.denom = format!("transfer/client-0/{name}")), reason)
@@ -225,7 +226,9 @@ fn hex_digits(address: Address) -> String {
 /// The answer to each is the universal error, and the reason is in the event.
 #[test]
 fn receives_that_are_answered_with_the_error() {
-    let world = World::new();
+    let mut world = World::new();
+    // With an escrow on B that holds a little less than what is claimed below.
+    let _ = world.send(On::B, 4);
     for (name, payload, reason) in [bad_fields(&world), bad_receivers(&world), unknown_tokens(&world)].concat() {
         let outcome = receive(&world, payload);
         assert_eq!(written(&outcome), error_ack(), "{name}");
@@ -381,6 +384,40 @@ fn only_the_router_speaks_to_the_application() {
         }
     }
     assert_eq!(side.chain.view(side.transfer, &Transfer::ics26Call {}), side.router);
+}
+
+/// What the router never hands over is refused all the same: here the "router" is an account that says anything.
+#[test]
+fn the_application_reads_what_the_router_hands_over() {
+    let mut world = World::new();
+    let good = good_data(&world);
+    let side = world.side_mut(On::A);
+    let transfer = side.chain.deploy("ICS20Transfer", &ADMIN.abi_encode(), ADMIN);
+    let (source, dest) = ("client-0".to_owned(), "client-1".to_owned());
+    let mut payload = transfer_payload(&good);
+    payload.destPort = "other".into();
+    let m = OnRecvPacketCallback {
+        sourceClient: source.clone(),
+        destinationClient: dest.clone(),
+        sequence: 1,
+        payload,
+        relayer: RELAYER,
+    };
+    let error = Transfer::ICS20InvalidPort { expected: "transfer".into(), actual: "other".into() };
+    side.chain.send(ADMIN, transfer, &Transfer::onRecvPacketCall { m }).reverts(&error);
+    for sender in ["", "nobody", &ALICE.to_checksum(None)] {
+        let mut data = good.clone();
+        data.sender = sender.into();
+        let m = OnTimeoutPacketCallback {
+            sourceClient: source.clone(),
+            destinationClient: dest.clone(),
+            sequence: 1,
+            payload: transfer_payload(&data),
+            relayer: RELAYER,
+        };
+        let error = Transfer::ICS20InvalidReceiver { receiver: sender.into() };
+        side.chain.send(ADMIN, transfer, &Transfer::onTimeoutPacketCall { m }).reverts(&error);
+    }
 }
 
 #[test]
@@ -597,6 +634,12 @@ impl Hostile {
         let _ = side.chain.send(ADMIN, self.token, &call).ok();
     }
 
+    fn arm_with_a_send(&mut self) {
+        let side = self.world.side(On::A);
+        let (target, m) = (side.transfer, side.transfer_msg(side.token, 1, "anyone"));
+        self.arm(target, Transfer::sendTransferCall { m }.abi_encode());
+    }
+
     fn answer(&self) -> (bool, Bytes) {
         let chain = &self.world.side(On::A).chain;
         assert!(chain.view(self.token, &Fixture::firedCall {}), "the token did call back");
@@ -676,7 +719,33 @@ fn a_hostile_token_cannot_call_back_while_it_is_paid_out() {
     }
 }
 
-/// While the router delivers, nothing else of it can be entered.
+#[test]
+fn a_hostile_token_cannot_enter_anything_while_an_error_is_paid_back() {
+    let mut hostile = Hostile::new();
+    let side = hostile.world.side(On::A);
+    let m = side.transfer_msg(hostile.token, 10, "not an address");
+    let packet = sent(&hostile.world.side_mut(On::A).send_transfer(ALICE, m).ok());
+    assert_eq!(written(&hostile.world.recv(On::A, &packet).ok()), error_ack());
+    // A packet of another application, which has no guard of its own.
+    let other = hostile.world.side_mut(On::A).send_mock(b"x");
+    let _ = hostile.world.recv(On::A, &other).ok();
+    let m = hostile.world.ack_msg(On::A, &other, b"mock ack");
+    let router = hostile.world.side(On::A).router;
+    for through_the_router in [true, false] {
+        let mut hostile = Hostile { world: hostile.world.clone(), token: hostile.token };
+        if through_the_router {
+            hostile.arm(router, Router::ackPacketCall { m: m.clone() }.abi_encode());
+        } else {
+            hostile.arm_with_a_send();
+        }
+        let _ = hostile.world.ack(On::A, &packet, &error_ack()).ok();
+        let (succeeded, answer) = hostile.answer();
+        assert!(!succeeded);
+        assert_eq!(answer, Router::ReentrancyGuardReentrantCall {}.abi_encode());
+    }
+}
+
+/// While the router delivers, nothing else of it, and nothing of the application, can be entered.
 #[test]
 fn a_hostile_token_cannot_enter_the_router_during_a_receive() {
     let mut hostile = Hostile::new();
@@ -689,12 +758,19 @@ fn a_hostile_token_cannot_enter_the_router_during_a_receive() {
     let stranger = hostile.world.send(On::B, 40);
     let m = hostile.world.recv_msg(On::B, &stranger);
     let router = hostile.world.side(On::A).router;
-    hostile.arm(router, Router::recvPacketCall { m }.abi_encode());
-    assert_eq!(written(&hostile.world.recv(On::B, &home).ok()), SUCCESS_ACK);
-    let (succeeded, answer) = hostile.answer();
-    assert!(!succeeded);
-    assert_eq!(answer, Router::ReentrancyGuardReentrantCall {}.abi_encode());
-    assert_eq!(written(&hostile.world.recv(On::B, &stranger).ok()), SUCCESS_ACK);
+    for through_the_router in [true, false] {
+        let mut hostile = Hostile { world: hostile.world.clone(), token: hostile.token };
+        if through_the_router {
+            hostile.arm(router, Router::recvPacketCall { m: m.clone() }.abi_encode());
+        } else {
+            hostile.arm_with_a_send();
+        }
+        assert_eq!(written(&hostile.world.recv(On::B, &home).ok()), SUCCESS_ACK);
+        let (succeeded, answer) = hostile.answer();
+        assert!(!succeeded);
+        assert_eq!(answer, Router::ReentrancyGuardReentrantCall {}.abi_encode());
+        assert_eq!(written(&hostile.world.recv(On::B, &stranger).ok()), SUCCESS_ACK);
+    }
 }
 
 /// A client that turns bad takes no more than was sent over it.

@@ -192,7 +192,7 @@ contract AttestationLightClient is IAttestationLightClient, AccessControl {
 
     /// @dev Decodes only the one canonical encoding: the signed bytes then have a single meaning.
     function _decodePackets(bytes memory data) private pure returns (PacketAttestation memory attested) {
-        if (data.length < PACKETS_HEAD_BYTES) revert InvalidAttestationData(data.length);
+        // What is read behind the end of short data cannot matter: the length is compared below.
         uint256 outerOffset;
         uint256 listOffset;
         uint256 count;
@@ -250,8 +250,8 @@ contract AttestationLightClient is IAttestationLightClient, AccessControl {
             s := mload(add(signature, 0x40))
             v := byte(0, mload(add(signature, 0x60)))
         }
+        // Any other v recovers to nothing.
         if (v < 2) v += 27;
-        if (v != 27 && v != 28) revert SignatureInvalid(index);
         ECDSA.RecoverError problem;
         (signer, problem,) = ECDSA.tryRecover(digest, v, r, s);
         if (problem != ECDSA.RecoverError.NoError) revert SignatureInvalid(index);

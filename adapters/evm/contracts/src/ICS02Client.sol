@@ -64,7 +64,6 @@ abstract contract ICS02Client is IICS26Router, AccessControl {
         external
         onlyRole(CLIENT_MIGRATOR_ROLE)
     {
-        getClient(clientId);
         _checkClient(counterparty, client);
         _checkCounterparty(getCounterparty(clientId), counterparty.clientId);
         _clients[clientId] = ILightClient(client);

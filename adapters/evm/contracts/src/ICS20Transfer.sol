@@ -41,8 +41,6 @@ contract ICS20Transfer is IICS20Transfer, IIBCApp, ReentrancyGuard {
     /// @inheritdoc IICS20Transfer
     function sendTransfer(SendTransferMsg calldata msg_) external nonReentrant returns (uint64 sequence) {
         _checkSend(msg_);
-        // An unknown client would get an escrow first and fail afterwards; this fails at once.
-        _ics26.getClient(msg_.sourceClient);
         string memory denom = _voucherDenoms[msg_.denom];
         if (bytes(denom).length == 0) denom = Strings.toHexString(msg_.denom);
 

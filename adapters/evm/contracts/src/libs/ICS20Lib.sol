@@ -41,9 +41,9 @@ library ICS20Lib {
         return abi.encodePacked(PORT, "/", clientId, "/");
     }
 
-    /// @notice Whether `text` starts with `prefix` and goes on after it.
+    /// @notice Whether `text` starts with `prefix`.
     function hasPrefix(bytes memory text, bytes memory prefix) internal pure returns (bool) {
-        if (text.length <= prefix.length) return false;
+        if (text.length < prefix.length) return false;
         bytes32 head;
         assembly ("memory-safe") {
             head := keccak256(add(text, 0x20), mload(prefix))
