@@ -1,0 +1,128 @@
+//! The `[chains.evm]` and `[chains.cosmos]` sections.
+
+use catenary_light_clients::Family;
+
+use super::defaults;
+use super::error::ProblemKind;
+use super::raw::{RawChain, RawCosmos, RawEvm};
+use super::types::{AdapterConfig, Cosmos, Evm, EvmGasPrice};
+use super::values::Parser;
+
+/// The section that the family needs; the other one is refused.
+pub(super) fn adapter(parser: &mut Parser, at: &str, family: Family, raw: &RawChain) -> Option<AdapterConfig> {
+    let (expected, other) = match family {
+        Family::Qbft => ("evm", raw.cosmos.as_ref().map(|_| "cosmos")),
+        Family::CometBft => ("cosmos", raw.evm.as_ref().map(|_| "evm")),
+    };
+    if let Some(got) = other {
+        let kind = ProblemKind::Section { family: family.to_string(), expected, got };
+        parser.refuse(&format!("{at}.{got}"), kind);
+    }
+    match family {
+        Family::Qbft => {
+            decimal_chain_id(parser, at, &raw.chain_id);
+            evm(parser, &format!("{at}.evm"), &raw.evm.clone().unwrap_or_default()).map(AdapterConfig::Evm)
+        }
+        Family::CometBft => cosmos(parser, &format!("{at}.cosmos"), raw.cosmos.as_ref()).map(AdapterConfig::Cosmos),
+    }
+}
+
+fn decimal_chain_id(parser: &mut Parser, at: &str, text: &str) {
+    // v = recovery id + 35 + 2 · chain id must fit (EIP-155).
+    let fits = |id: u64| id > 0 && id < (u64::MAX - 36) / 2;
+    let canonical = text.parse::<u64>().is_ok_and(|id| fits(id) && id.to_string() == text);
+    if !canonical {
+        let expected = "an EIP-155 chain id in decimal";
+        parser.refuse(&format!("{at}.chain_id"), ProblemKind::Malformed { got: text.into(), expected });
+    }
+}
+
+fn evm(parser: &mut Parser, at: &str, raw: &RawEvm) -> Option<Evm> {
+    let key = |name: &str| format!("{at}.{name}");
+    let router = raw.router.as_deref().map(|text| parser.address(&key("router"), text));
+    let transfer = raw.transfer.as_deref().map(|text| parser.address(&key("transfer"), text));
+    let slot = raw.commitment_slot.as_deref().unwrap_or(defaults::COMMITMENT_SLOT);
+    let slot = parser.hash(&key("commitment_slot"), slot);
+    let gas_price = match raw.gas_price.as_deref().unwrap_or("0") {
+        "node" => Some(EvmGasPrice::Node),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok().map(|wei| EvmGasPrice::Fixed { wei }),
+        _ => None,
+    };
+    if gas_price.is_none() {
+        let got = raw.gas_price.clone().unwrap_or_default();
+        parser.refuse(
+            &key("gas_price"),
+            ProblemKind::Malformed { got, expected: "a gas price: wei in decimal, or node" },
+        );
+    }
+    let multiplier = raw.gas_multiplier_percent.unwrap_or(defaults::GAS_MULTIPLIER_PERCENT);
+    let multiplier = parser.range(&key("gas_multiplier_percent"), multiplier, 100, 1_000);
+    let gas_max = parser.range(&key("gas_max"), raw.gas_max.unwrap_or(defaults::EVM_GAS_MAX), 21_000, u64::MAX);
+    let bytes = raw.tx_bytes_max.unwrap_or(defaults::EVM_TX_BYTES_MAX);
+    let bytes = parser.size(&key("tx_bytes_max"), bytes, 4_096, 1024 * 1024);
+    let confirmations = parser.range(&key("confirmations_blocks"), raw.confirmations_blocks.unwrap_or(0), 0, 10_000);
+    Some(Evm {
+        router: router.flatten(),
+        transfer: transfer.flatten(),
+        commitment_slot: slot?,
+        gas_price: gas_price?,
+        gas_multiplier_percent: multiplier?,
+        gas_max: gas_max?,
+        tx_bytes_max: bytes?,
+        confirmations_blocks: confirmations?,
+    })
+}
+
+fn cosmos(parser: &mut Parser, at: &str, raw: Option<&RawCosmos>) -> Option<Cosmos> {
+    let Some(raw) = raw else { return parser.missing(at, "name address_prefix, fee_denom and gas_price of the chain") };
+    let key = |name: &str| format!("{at}.{name}");
+    let address_prefix = match raw.address_prefix.as_deref() {
+        Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) => {
+            Some(text.into())
+        }
+        Some(got) => {
+            let expected = "an address prefix such as cosmos";
+            parser.refuse(&key("address_prefix"), ProblemKind::Malformed { got: got.into(), expected });
+            None
+        }
+        None => parser.missing(&key("address_prefix"), "the human-readable part of addresses, such as cosmos"),
+    };
+    let gas_price = raw.gas_price.clone().unwrap_or_else(|| "0".into());
+    if !is_decimal(&gas_price) {
+        let (got, expected) = (gas_price.clone(), "a decimal such as 0.025");
+        parser.refuse(&key("gas_price"), ProblemKind::Malformed { got, expected });
+    }
+    let fee_denom = raw.fee_denom.clone().unwrap_or_default();
+    if fee_denom.is_empty() && gas_price.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+        parser.missing::<()>(&key("fee_denom"), "gas_price is above zero, so name the denomination that pays it");
+    }
+    let multiplier = raw.gas_multiplier_percent.unwrap_or(defaults::GAS_MULTIPLIER_PERCENT);
+    let multiplier = parser.range(&key("gas_multiplier_percent"), multiplier, 100, 1_000);
+    let gas_max = parser.range(&key("gas_max"), raw.gas_max.unwrap_or(defaults::COSMOS_GAS_MAX), 100_000, u64::MAX);
+    let bytes = raw.tx_bytes_max.unwrap_or(defaults::COSMOS_TX_BYTES_MAX);
+    let bytes = parser.size(&key("tx_bytes_max"), bytes, 4_096, 16 * 1024 * 1024);
+    let messages = raw.messages_max.unwrap_or(defaults::COSMOS_MESSAGES_MAX);
+    let messages = parser.size(&key("messages_max"), messages, 1, 1_000);
+    let store_prefix = raw.store_prefix.clone().unwrap_or_else(|| vec!["ibc".into(), String::new()]);
+    if !matches!(store_prefix.as_slice(), [store, _] if !store.is_empty()) {
+        let (got, expected) = (format!("{store_prefix:?}"), "a store name and a key prefix, as [\"ibc\", \"\"]");
+        parser.refuse(&key("store_prefix"), ProblemKind::Malformed { got, expected });
+        return None;
+    }
+    Some(Cosmos {
+        address_prefix: address_prefix?,
+        fee_denom,
+        gas_price,
+        gas_multiplier_percent: multiplier?,
+        gas_max: gas_max?,
+        tx_bytes_max: bytes?,
+        messages_max: messages?,
+        store_prefix,
+    })
+}
+
+fn is_decimal(text: &str) -> bool {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| (1..=18).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    digits(whole) && digits(fraction)
+}

@@ -1,0 +1,38 @@
+//! Values of keys that may be left out, and bounds of those that may not be any number.
+
+/// Where metrics and health are served.
+pub(super) const TELEMETRY_LISTEN: &str = "127.0.0.1:9464";
+/// A packet that times out within this is not delivered any more, in seconds: two slow blocks and a retry.
+pub(super) const RECV_MARGIN_SECONDS: u64 = 30;
+/// Sequences in a row that share a leader: one full batch of a GoQuorum transaction.
+pub(super) const TURN_BUCKET_SEQUENCES: u64 = 32;
+/// Most endpoints of one chain: each may cost a deadline before the next is asked.
+pub(super) const URLS_MAX: u64 = 8;
+/// How far a header's time may be ahead, in seconds.
+pub(super) const CLOCK_DRIFT_SECONDS: u64 = 10;
+/// Verified headers kept for proofs (protocol page: a member serves any of its last 10,000 heights).
+pub(super) const RETAIN_HEIGHTS: u32 = 10_000;
+/// A third of the validators at once: more is an event that a person should have heard of.
+pub(super) const CHURN_LIMIT_PERMILLE: u32 = 334;
+/// A head older than this is stale, in seconds.
+pub(super) const STALE_AFTER_SECONDS: u64 = 60;
+/// Destination blocks that a rank waits for the rank before it (architecture page).
+pub(super) const TURN_DELAY_BLOCKS: u64 = 3;
+/// Packets in one attestation (protocol page; chosen by measurement).
+pub(super) const ATTESTATION_CHUNK: u64 = 8;
+/// Most messages of one transaction, and the bound of that setting (the engine's job bound).
+pub(super) const BATCH_MESSAGES_MAX: u64 = catenary_core::engine::limits::JOB_ITEMS_MAX as u64;
+/// Gas limit in percent of what was estimated.
+pub(super) const GAS_MULTIPLIER_PERCENT: u64 = 130;
+/// Most gas of an EVM transaction.
+pub(super) const EVM_GAS_MAX: u64 = 30_000_000;
+/// Most bytes of an EVM transaction (GoQuorum `txnSizeLimit`, 64 KB).
+pub(super) const EVM_TX_BYTES_MAX: u64 = 64 * 1024;
+/// Most gas of a Cosmos transaction.
+pub(super) const COSMOS_GAS_MAX: u64 = 30_000_000;
+/// Most bytes of a Cosmos transaction (CometBFT mempool `max_tx_bytes`, 1 MiB).
+pub(super) const COSMOS_TX_BYTES_MAX: u64 = 1024 * 1024;
+/// Most messages of a Cosmos transaction.
+pub(super) const COSMOS_MESSAGES_MAX: u64 = 100;
+/// ERC-7201 base slot of `ibc.storage.IBCStore` (protocol page).
+pub(super) const COMMITMENT_SLOT: &str = "1260944489272988d9df285149b5aa1b0f48f2136d6f416159f840a3e0747600";
