@@ -626,6 +626,20 @@ fn clients_that_are_refused() {
     assert_eq!(side.chain.view(side.router, &Router::getNextClientSeqCall {}), big(1));
 }
 
+#[test]
+fn the_longest_and_shortest_names_are_taken() {
+    let mut world = World::new();
+    let side = world.side_mut(On::A);
+    let allowed = "azAZ09._+-#[]<>";
+    for id in ["a".repeat(8), "a".repeat(64), allowed.to_owned()] {
+        let info = CounterpartyInfo { clientId: id, merklePrefix: vec![vec![1; 64].into(); 4] };
+        let _ = side.route(ALICE, &Router::addClientCall { counterparty: info, client: side.client }).ok();
+    }
+    for port in ["ab".to_owned(), "p".repeat(128), allowed.to_owned()] {
+        let _ = side.route(ADMIN, &Router::addIBCAppCall { portId: port, app: side.mock }).ok();
+    }
+}
+
 const BOB_WITHOUT_CODE: Address = catenary_contract_tests::world::BOB;
 
 #[test]
