@@ -32,9 +32,18 @@ struct Found {
     event: PacketEvent,
 }
 
-/// Packet events of one block, in order.
-pub(crate) async fn of_block(transport: &Transport, height: Height) -> Result<Vec<EventClaim>> {
-    let results = transport.call(BlockResultsRequest::new(height), Attempts::Retry).await?;
+/// Packet events of some blocks, in order.
+pub(crate) async fn of_blocks(transport: &Transport, heights: Vec<Height>) -> Result<Vec<EventClaim>> {
+    let requests = heights.iter().copied().map(BlockResultsRequest::new).collect();
+    let results = transport.batch(requests).await?;
+    let mut claims = Vec::new();
+    for (height, results) in heights.into_iter().zip(results) {
+        claims.extend(of_block(transport, height, results).await?);
+    }
+    Ok(claims)
+}
+
+async fn of_block(transport: &Transport, height: Height, results: BlockResults) -> Result<Vec<EventClaim>> {
     let found = find(transport.chain(), height, &results)?;
     if found.is_empty() {
         return Ok(Vec::new());

@@ -1,7 +1,10 @@
 //! Bounds of this adapter, each with its reason. Those that all adapters share are in [`catenary_api::limits`].
 
-/// Most requests of one call under way at a time: enough to hide the round trip, few enough for a small node.
-pub const REQUESTS_CONCURRENT_MAX: usize = 8;
+/// Requests sent together as one JSON-RPC batch (CometBFT `max_request_batch_size`, 10 unless configured).
+pub const BATCH_MAX: usize = 10;
+/// Most batches of one call under way at a time: enough to hide the round trip, and with the bound of a body at most
+/// 128 MiB, whatever an endpoint answers.
+pub const BATCHES_CONCURRENT_MAX: usize = 4;
 /// Most attempts of one request when there are fewer endpoints than that: a restart of a node passes within them.
 pub const ATTEMPTS_MIN: usize = 3;
 /// Most endpoints of one chain: each may cost a deadline before the next is asked.

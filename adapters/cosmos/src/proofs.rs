@@ -20,17 +20,21 @@ const OPERATION_IAVL: &str = "ics23:iavl";
 /// Type of the operation from the store's root to the app hash.
 const OPERATION_SIMPLE: &str = "ics23:simple";
 
-/// The value at a path in the state after block `height`, with its proof.
-pub(crate) async fn proof(transport: &Transport, height: Height, path: Vec<u8>) -> Result<ProofClaim> {
-    let answer = query::abci(transport, STORE_PATH, path.clone(), At::Proven(height)).await?;
-    claim(transport.chain(), height, &path, answer)
+/// The values at some paths in the state after block `height`, with their proofs.
+pub(crate) async fn proofs(transport: &Transport, height: Height, paths: Vec<Vec<u8>>) -> Result<Vec<ProofClaim>> {
+    let answers = query::abci_batch(transport, STORE_PATH, &paths, At::Proven(height)).await?;
+    let chain = transport.chain();
+    paths.iter().zip(answers).map(|(path, answer)| claim(chain, height, path, answer)).collect()
 }
 
-/// Whether a path holds something in the newest state.
-pub(crate) async fn present(transport: &Transport, path: Vec<u8>) -> Result<bool> {
-    let answer = query::abci(transport, STORE_PATH, path.clone(), At::Newest).await?;
-    check_key(transport.chain(), &path, &answer)?;
-    Ok(!answer.value.is_empty())
+/// Whether some paths hold something in the newest state.
+pub(crate) async fn present(transport: &Transport, paths: Vec<Vec<u8>>) -> Result<Vec<bool>> {
+    let answers = query::abci_batch(transport, STORE_PATH, &paths, At::Newest).await?;
+    let holds = |(path, answer): (&Vec<u8>, AbciQuery)| {
+        check_key(transport.chain(), path, &answer)?;
+        Ok(!answer.value.is_empty())
+    };
+    paths.iter().zip(answers).map(holds).collect()
 }
 
 fn check_key(chain: &str, path: &[u8], answer: &AbciQuery) -> Result<()> {

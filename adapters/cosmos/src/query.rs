@@ -82,22 +82,31 @@ struct NextSequenceSendResponse {
 
 /// Asks the application and checks that it did not refuse. `height` `None` is the newest state.
 pub(crate) async fn abci(transport: &Transport, path: &str, data: Vec<u8>, at: At) -> Result<AbciQuery> {
-    let height = match at {
-        At::Newest => None,
-        At::Proven(height) => Some(height),
-    };
+    let height = at.height();
     let request = Request::new(Some(path.to_owned()), data, height, height.is_some());
     let answer = transport.call(request, Attempts::Retry).await?.response;
-    if answer.code.is_err() {
-        return Err(Error::Query {
-            chain: transport.chain().to_owned(),
-            path: path.to_owned(),
-            codespace: shorten(&answer.codespace),
-            code: answer.code.value(),
-            reason: shorten(&answer.log),
-        });
+    accepted(transport.chain(), path, answer)
+}
+
+/// Asks for several keys under one path, in one request where possible.
+pub(crate) async fn abci_batch(transport: &Transport, path: &str, keys: &[Vec<u8>], at: At) -> Result<Vec<AbciQuery>> {
+    let height = at.height();
+    let request = |key: &Vec<u8>| Request::new(Some(path.to_owned()), key.clone(), height, height.is_some());
+    let answers = transport.batch(keys.iter().map(request).collect()).await?;
+    answers.into_iter().map(|answer| accepted(transport.chain(), path, answer.response)).collect()
+}
+
+fn accepted(chain: &str, path: &str, answer: AbciQuery) -> Result<AbciQuery> {
+    if answer.code.is_ok() {
+        return Ok(answer);
     }
-    Ok(answer)
+    Err(Error::Query {
+        chain: chain.to_owned(),
+        path: path.to_owned(),
+        codespace: shorten(&answer.codespace),
+        code: answer.code.value(),
+        reason: shorten(&answer.log),
+    })
 }
 
 /// Which state a query is about.
@@ -107,6 +116,15 @@ pub(crate) enum At {
     Newest,
     /// The state after a block, with its proof.
     Proven(Height),
+}
+
+impl At {
+    const fn height(self) -> Option<Height> {
+        match self {
+            Self::Newest => None,
+            Self::Proven(height) => Some(height),
+        }
+    }
 }
 
 /// Asks a gRPC service of the application; `None` when it has no such thing.

@@ -11,7 +11,7 @@ use tendermint_rpc::endpoint::status;
 
 use crate::config::CosmosConfig;
 use crate::error::{shorten, Error, Result};
-use crate::limits::REQUESTS_CONCURRENT_MAX;
+use crate::limits::{BATCHES_CONCURRENT_MAX, BATCH_MAX};
 use crate::transport::{Attempts, Transport};
 use crate::updates::SetCache;
 use crate::{events, proofs, query, updates};
@@ -77,9 +77,9 @@ impl CosmosAdapter {
         let status = self.transport.call(status::Request, Attempts::Retry).await?;
         let first = Height::from(1_u32);
         let genesis_hash = if status.sync_info.earliest_block_height == first {
-            let signed = updates::signed_header(&self.transport, first).await?;
+            let signed = updates::signed_headers(&self.transport, vec![first]).await?;
             // Hashed here, so that it is the hash of what the endpoint shows as its first block.
-            Hash32::from_slice(signed.header.hash().as_bytes())
+            signed.first().and_then(|signed| Hash32::from_slice(signed.header.hash().as_bytes()))
         } else {
             None
         };
@@ -99,21 +99,21 @@ impl CosmosAdapter {
     }
 
     async fn update_bytes(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
-        let headers = futures::stream::iter(range(from, to)?)
-            .map(|height| updates::signed_header(&self.transport, height))
-            .buffered(REQUESTS_CONCURRENT_MAX)
-            .try_collect()
+        let headers = futures::stream::iter(batches(&range(from, to)?))
+            .map(|heights| updates::signed_headers(&self.transport, heights))
+            .buffered(BATCHES_CONCURRENT_MAX)
+            .try_concat()
             .await?;
         updates::encode(&self.transport, &self.sets, headers).await
     }
 
     async fn event_claims(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
-        let mut blocks = futures::stream::iter(range(from, to)?)
-            .map(|height| events::of_block(&self.transport, height))
-            .buffered(REQUESTS_CONCURRENT_MAX);
+        let mut parts = futures::stream::iter(batches(&range(from, to)?))
+            .map(|heights| events::of_blocks(&self.transport, heights))
+            .buffered(BATCHES_CONCURRENT_MAX);
         let mut claims = Vec::new();
-        while let Some(block) = blocks.next().await {
-            claims.extend(block?);
+        while let Some(part) = parts.next().await {
+            claims.extend(part?);
             if claims.len() > EVENTS_MAX {
                 let (chain, got) = (self.config.name.clone(), claims.len());
                 return Err(Error::TooManyEvents { chain, got, max: EVENTS_MAX });
@@ -125,19 +125,19 @@ impl CosmosAdapter {
     async fn proof_claims(&self, height: u64, paths: &[Vec<u8>]) -> Result<Vec<ProofClaim>> {
         check_count("paths", paths.len())?;
         let height = tendermint_height(height)?;
-        futures::stream::iter(paths.to_vec())
-            .map(|path| proofs::proof(&self.transport, height, path))
-            .buffered(REQUESTS_CONCURRENT_MAX)
-            .try_collect()
+        futures::stream::iter(batches(paths))
+            .map(|paths| proofs::proofs(&self.transport, height, paths))
+            .buffered(BATCHES_CONCURRENT_MAX)
+            .try_concat()
             .await
     }
 
     async fn presence(&self, paths: &[Vec<u8>]) -> Result<Vec<bool>> {
         check_count("paths", paths.len())?;
-        futures::stream::iter(paths.to_vec())
-            .map(|path| proofs::present(&self.transport, path))
-            .buffered(REQUESTS_CONCURRENT_MAX)
-            .try_collect()
+        futures::stream::iter(batches(paths))
+            .map(|paths| proofs::present(&self.transport, paths))
+            .buffered(BATCHES_CONCURRENT_MAX)
+            .try_concat()
             .await
     }
 
@@ -176,6 +176,11 @@ fn client_claim(chain: &str, client_id: &str, state: &Any, counterparty: Option<
 fn attestor(text: &str) -> Option<[u8; 20]> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     hex::decode(digits).ok()?.try_into().ok()
+}
+
+/// What goes into one request each.
+fn batches<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
+    items.chunks(BATCH_MAX).map(<[T]>::to_vec).collect()
 }
 
 fn range(from: u64, to: u64) -> Result<Vec<Height>> {

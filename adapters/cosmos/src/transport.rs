@@ -3,7 +3,7 @@
 //! A transient failure moves on to the next endpoint and tries again, at most [`limits::ATTEMPTS_MIN`] times or once
 //! an endpoint, with a growing pause. The endpoint that answered last is asked first the next time.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -12,8 +12,9 @@ use catenary_light_clients::Class;
 use reqwest::Url;
 use tendermint_rpc::dialect::v0_38;
 use tendermint_rpc::error::ErrorDetail;
-use tendermint_rpc::request::SimpleRequest;
-use tendermint_rpc::response::Response as _;
+use tendermint_rpc::request::{SimpleRequest, Wrapper};
+use tendermint_rpc::response::{self, Response as _};
+use tendermint_rpc::Id;
 
 use crate::config::CosmosConfig;
 use crate::error::{shorten, Error, Result};
@@ -44,6 +45,8 @@ pub(crate) struct Transport {
     client: reqwest::Client,
     endpoints: Vec<Endpoint>,
     current: AtomicUsize,
+    /// Whether batches are sent; one that is refused ends it.
+    batches: AtomicBool,
     deadline_ms: u64,
     body_bytes_max: usize,
 }
@@ -79,8 +82,9 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| wrong(format!("no HTTP client: {}", error.without_url())))?;
-        let (current, deadline_ms) = (AtomicUsize::new(0), REQUEST_DEADLINE_MS);
-        Ok(Self { chain, client, endpoints, current, deadline_ms, body_bytes_max: BODY_BYTES_MAX })
+        let (current, batches) = (AtomicUsize::new(0), AtomicBool::new(true));
+        let (deadline_ms, body_bytes_max) = (REQUEST_DEADLINE_MS, BODY_BYTES_MAX);
+        Ok(Self { chain, client, endpoints, current, batches, deadline_ms, body_bytes_max })
     }
 
     /// The chain's name.
@@ -95,6 +99,54 @@ impl Transport {
     {
         let method = request.method().to_string();
         let body = request.into_json();
+        let answer = self.exchange_again(&method, &body, attempts, decode::<R>).await?;
+        Ok(answer.into())
+    }
+
+    /// Sends at most [`limits::BATCH_MAX`] requests of one kind in one body; the answers are in the same order.
+    pub(crate) async fn batch<R>(&self, requests: Vec<R>) -> Result<Vec<R::Output>>
+    where
+        R: SimpleRequest<Dialect> + Clone,
+    {
+        if requests.len() < 2 || !self.batches.load(Ordering::Relaxed) {
+            return self.one_by_one(requests).await;
+        }
+        let wrapped: Vec<Wrapper<R>> = requests.iter().cloned().map(Wrapper::new).collect();
+        let ids: Vec<Id> = wrapped.iter().map(|request| request.id().clone()).collect();
+        let method = requests.first().map(|request| request.method().to_string()).unwrap_or_default();
+        let bodies: Vec<String> = wrapped.into_iter().map(Wrapper::into_json).collect();
+        let body = format!("[{}]", bodies.join(","));
+        let decode = |endpoint: &Endpoint, method: &str, bytes: &[u8]| decode_batch::<R>(endpoint, method, bytes, &ids);
+        match self.exchange_again(&method, &body, Attempts::Retry, decode).await {
+            // The node takes smaller batches or none: so be it, from now on.
+            Err(Error::HttpStatus { status: 400, .. }) => {
+                self.batches.store(false, Ordering::Relaxed);
+                self.one_by_one(requests).await
+            }
+            // Together they are too much to read, each for itself may be not.
+            Err(Error::BodyTooLarge { .. }) => self.one_by_one(requests).await,
+            other => Ok(other?.into_iter().map(Into::into).collect()),
+        }
+    }
+
+    async fn one_by_one<R>(&self, requests: Vec<R>) -> Result<Vec<R::Output>>
+    where
+        R: SimpleRequest<Dialect>,
+    {
+        let mut outputs = Vec::with_capacity(requests.len());
+        for request in requests {
+            outputs.push(self.call(request, Attempts::Retry).await?);
+        }
+        Ok(outputs)
+    }
+
+    async fn exchange_again<T>(
+        &self,
+        method: &str,
+        body: &str,
+        attempts: Attempts,
+        decode: impl Fn(&Endpoint, &str, &[u8]) -> Result<T>,
+    ) -> Result<T> {
         let count = match attempts {
             Attempts::Retry => self.endpoints.len().max(limits::ATTEMPTS_MIN),
             Attempts::Once => 1,
@@ -103,14 +155,18 @@ impl Transport {
             .with_min_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MIN))
             .with_max_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MAX))
             .with_max_times(count.saturating_sub(1));
-        let output = (|| self.attempt::<R>(&method, &body))
+        (|| self.attempt(method, body, &decode))
             .retry(pauses)
             .when(|error: &Error| error.class() == Class::Transient && !is_not_found(error))
-            .await?;
-        Ok(output.into())
+            .await
     }
 
-    async fn attempt<R: SimpleRequest<Dialect>>(&self, method: &str, body: &str) -> Result<R::Response> {
+    async fn attempt<T>(
+        &self,
+        method: &str,
+        body: &str,
+        decode: &impl Fn(&Endpoint, &str, &[u8]) -> Result<T>,
+    ) -> Result<T> {
         let index = self.current.load(Ordering::Relaxed);
         let endpoint = self.endpoints.get(index % self.endpoints.len().max(1)).ok_or_else(|| Error::Config {
             chain: self.chain.clone(),
@@ -118,7 +174,7 @@ impl Transport {
             reason: "none".into(),
         })?;
         let result = match self.exchange(endpoint, method, body).await {
-            Ok(bytes) => decode::<R>(endpoint, method, &bytes),
+            Ok(bytes) => decode(endpoint, method, &bytes),
             Err(error) => Err(error),
         };
         if result.as_ref().is_err_and(|error| !is_not_found(error)) {
@@ -183,18 +239,40 @@ impl Transport {
 }
 
 fn decode<R: SimpleRequest<Dialect>>(endpoint: &Endpoint, method: &str, bytes: &[u8]) -> Result<R::Response> {
-    R::Response::from_string(bytes).map_err(|error| {
-        let (endpoint, method) = (endpoint.label.clone(), method.to_owned());
-        match error.detail() {
-            ErrorDetail::Response(detail) => {
-                let answer = &detail.source;
-                let reason = answer.data().unwrap_or_else(|| answer.message());
-                Error::Node { endpoint, method, code: answer.code().value(), reason: shorten(reason) }
-            }
-            // The detail alone: the whole error carries a backtrace of the decoder.
-            other => Error::Answer { endpoint, method, reason: shorten(&other.to_string()) },
+    R::Response::from_string(bytes).map_err(|error| refusal(endpoint, method, &error))
+}
+
+/// The answers of a batch, which must be those of its requests in their order.
+fn decode_batch<R: SimpleRequest<Dialect>>(
+    endpoint: &Endpoint,
+    method: &str,
+    bytes: &[u8],
+    ids: &[Id],
+) -> Result<Vec<R::Response>> {
+    let wrong = |reason: String| Error::Answer {
+        endpoint: endpoint.label.clone(),
+        method: method.to_owned(),
+        reason: shorten(&reason),
+    };
+    let answers: Vec<response::Wrapper<R::Response>> =
+        serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
+    if answers.len() != ids.len() || answers.iter().zip(ids).any(|(answer, id)| answer.id() != id) {
+        return Err(wrong(format!("{} answers to a batch of {} requests, or to others", answers.len(), ids.len())));
+    }
+    answers.into_iter().map(|answer| answer.into_result().map_err(|error| refusal(endpoint, method, &error))).collect()
+}
+
+fn refusal(endpoint: &Endpoint, method: &str, error: &tendermint_rpc::Error) -> Error {
+    let (endpoint, method) = (endpoint.label.clone(), method.to_owned());
+    match error.detail() {
+        ErrorDetail::Response(detail) => {
+            let answer = &detail.source;
+            let reason = answer.data().unwrap_or_else(|| answer.message());
+            Error::Node { endpoint, method, code: answer.code().value(), reason: shorten(reason) }
         }
-    })
+        // The detail alone: the whole error carries a backtrace of the decoder.
+        other => Error::Answer { endpoint, method, reason: shorten(&other.to_string()) },
+    }
 }
 
 /// Whether the node says that it has no such transaction: an answer, and the same on a second try.

@@ -45,15 +45,18 @@ impl SetCache {
     }
 }
 
-/// The commit of a height.
-pub(crate) async fn signed_header(transport: &Transport, height: Height) -> Result<SignedHeader> {
-    let answer = transport.call(commit::Request::new(height), Attempts::Retry).await?;
-    let got = answer.signed_header.header.height;
-    if got != height {
+/// The commits of some heights.
+pub(crate) async fn signed_headers(transport: &Transport, heights: Vec<Height>) -> Result<Vec<SignedHeader>> {
+    let answers = transport.batch(heights.iter().copied().map(commit::Request::new).collect()).await?;
+    let of_height = |(height, answer): (Height, commit::Response)| {
+        let got = answer.signed_header.header.height;
+        if got == height {
+            return Ok(answer.signed_header);
+        }
         let (expected, got) = (height.to_string(), got.to_string());
-        return Err(Error::Mismatch { chain: transport.chain().to_owned(), what: "commit of height", expected, got });
-    }
-    Ok(answer.signed_header)
+        Err(Error::Mismatch { chain: transport.chain().to_owned(), what: "commit of height", expected, got })
+    };
+    heights.into_iter().zip(answers).map(of_height).collect()
 }
 
 /// The updates of consecutive signed headers.

@@ -42,8 +42,8 @@ async fn endpoint(answers: Vec<Answer>) -> (String, Arc<AtomicUsize>) {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 65_536];
             let mut filled = 0;
-            // Headers and body may come in two pieces; all bodies here end in a brace.
-            while !request[..filled].ends_with(b"}") {
+            // Headers and body may come in two pieces; all bodies here end in a brace or a bracket.
+            while !request[..filled].ends_with(b"}") && !request[..filled].ends_with(b"]") {
                 filled += match stream.read(&mut request[filled..]).await {
                     Ok(0) | Err(_) => break,
                     Ok(read) => read,
@@ -157,6 +157,77 @@ async fn a_failed_endpoint_gives_way_to_the_next_for_good() {
     transport.rotate();
     assert_eq!(ask(&transport, Attempts::Retry).await, Ok(()));
     assert_eq!(asked_bad.load(Ordering::SeqCst), 2, "told to ask another, it does");
+}
+
+/// Answers to a batch of three, made from its requests; `spoil` makes them wrong.
+async fn batch_endpoint(spoil: fn(&mut Vec<serde_json::Value>)) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"]") && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
+            counter.fetch_add(1, Ordering::SeqCst);
+            let start = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+            let requests: Vec<serde_json::Value> = serde_json::from_slice(&request[start..]).unwrap();
+            let answer =
+                |request: &serde_json::Value| serde_json::json!({"jsonrpc": "2.0", "id": request["id"], "result": {}});
+            let mut answers = requests.iter().map(answer).collect();
+            spoil(&mut answers);
+            serve(stream, Answer::Http(200, serde_json::Value::from(answers).to_string())).await;
+        }
+    });
+    (url, count)
+}
+
+/// What is wrong, the change that makes it so, and what is made of it.
+type BatchRow = (&'static str, fn(&mut Vec<serde_json::Value>), core::result::Result<usize, &'static str>);
+
+#[tokio::test]
+async fn batches_take_one_request_and_keep_their_order() {
+    let rows: &[BatchRow] = &[
+        ("all", |_| {}, Ok(3)),
+        ("one is missing", |answers| drop(answers.pop()), Err("COS-RPC-005")),
+        ("one is another's", |answers| answers.swap(0, 2), Err("COS-RPC-005")),
+        ("one too many", |answers| answers.push(answers[0].clone()), Err("COS-RPC-005")),
+        ("none", |answers| answers.clear(), Err("COS-RPC-005")),
+        (
+            "one is an error",
+            |answers| {
+                let error = serde_json::json!({"code": -32603, "message": "Internal error", "data": "no"});
+                answers[1] = serde_json::json!({"jsonrpc": "2.0", "id": answers[1]["id"], "error": error});
+            },
+            Err("COS-RPC-006"),
+        ),
+    ];
+    for (name, spoil, expect) in rows {
+        let (url, count) = batch_endpoint(*spoil).await;
+        let got = transport(vec![url]).batch(vec![health::Request; 3]).await;
+        assert_eq!(got.map(|answers| answers.len()).map_err(|error| error.code()), *expect, "{name}");
+        let asked = if expect.is_ok() { 1 } else { limits::ATTEMPTS_MIN };
+        assert_eq!(count.load(Ordering::SeqCst), asked, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn where_batches_are_refused_each_is_asked_for_itself() {
+    let (url, count) = endpoint(vec![Answer::Http(400, String::new()), result("{}")]).await;
+    let transport = transport(vec![url]);
+    assert_eq!(transport.batch(vec![health::Request; 3]).await.map(|answers| answers.len()), Ok(3));
+    assert_eq!(count.load(Ordering::SeqCst), 4, "once together, then each");
+    assert_eq!(transport.batch(vec![health::Request; 3]).await.map(|answers| answers.len()), Ok(3));
+    assert_eq!(count.load(Ordering::SeqCst), 7, "no second try together");
+
+    let oversized = Answer::Http(200, "x".repeat(100_001));
+    let (url, count) = endpoint(vec![oversized.clone(), result("{}"), result("{}"), oversized, result("{}")]).await;
+    let transport = self::transport(vec![url]);
+    for expect in [3, 6] {
+        assert_eq!(transport.batch(vec![health::Request; 2]).await.map(|answers| answers.len()), Ok(2));
+        assert_eq!(count.load(Ordering::SeqCst), expect, "a large answer says nothing of the next");
+    }
 }
 
 #[tokio::test]
