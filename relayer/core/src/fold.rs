@@ -353,3 +353,6 @@ pub fn payment_reference(packet: &[u8]) -> Option<String> {
     let allowed = |b: u8| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     (uetr.len() == 36 && uetr.bytes().all(allowed)).then_some(uetr)
 }
+
+#[cfg(test)]
+mod tests;

@@ -460,3 +460,6 @@ impl Record {
 fn decode_error(error: serde_json::Error) -> RecordError {
     RecordError::Decode { reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! Golden bytes: what these say is on operators' disks, so a change here needs a new version and a migration.
+#![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
+use super::*;
+
+fn hash(byte: u8) -> Hash32 {
+    Hash32([byte; 32])
+}
+
+fn key(sequence: u64) -> PacketKey {
+    PacketKey { source_chain: "quorum".into(), source_client: "client-0".into(), sequence }
+}
+
+fn hex32(byte: u8) -> String {
+    format!("0x{}", format!("{byte:02x}").repeat(32))
+}
+
+/// A record has exactly these bytes, and they read back as it.
+fn check(record: &Record, json: &str) {
+    let expect = format!(r#"{{"v":1,"record":{json}}}"#);
+    assert_eq!(String::from_utf8(record.encode().unwrap()).unwrap(), expect);
+    assert_eq!(&Record::decode(expect.as_bytes()).unwrap(), record);
+}
+
+#[test]
+fn transactions_are_golden() {
+    check(
+        &Record::Intent(Intent {
+            id: "quorum-simd/17".into(),
+            path: "quorum-simd".into(),
+            chain: "simd".into(),
+            key: "alpha-simd".into(),
+            nonce: 18_446_744_073_709_551_615,
+            tx_hash: hash(1),
+            tx_bytes: vec![0, 0xab],
+            kind: IntentKind::Recv,
+            packets: vec![key(1), key(2)],
+            at_seconds: 1_700_000_000,
+        }),
+        &format!(
+            r#"{{"type":"intent","id":"quorum-simd/17","path":"quorum-simd","chain":"simd","key":"alpha-simd","nonce":18446744073709551615,"tx_hash":"{}","tx_bytes":"00ab","kind":"recv","packets":["quorum/client-0/1","quorum/client-0/2"],"at_seconds":1700000000}}"#,
+            hex32(1)
+        ),
+    );
+    let outcome = |result| Record::Outcome(Outcome { tx_hash: hash(1), chain: "simd".into(), result, at_seconds: 9 });
+    let expect = |result: &str| {
+        format!(r#"{{"type":"outcome","tx_hash":"{}","chain":"simd","result":{result},"at_seconds":9}}"#, hex32(1))
+    };
+    let included = OutcomeResult::Included { height: 7, success: true, gas_used: 21_000, fee: "12".into() };
+    check(&outcome(included), &expect(r#"{"included":{"height":7,"success":true,"gas_used":21000,"fee":"12"}}"#));
+    check(&outcome(OutcomeResult::Dropped), &expect(r#""dropped""#));
+    check(&outcome(OutcomeResult::Refused { code: "EVM-007".into() }), &expect(r#"{"refused":{"code":"EVM-007"}}"#));
+}
+
+#[test]
+fn signatures_are_golden() {
+    let signed = |statement, timestamp_seconds| {
+        Record::SignedAttestation(SignedAttestation {
+            key: "alpha-attests".into(),
+            instance: hash(2),
+            height: 5,
+            statement,
+            digest: hash(3),
+            timestamp_seconds,
+        })
+    };
+    let expect = |end: &str| {
+        format!(r#"{{"type":"signed_attestation","key":"alpha-attests","instance":"{}","height":5,{end}}}"#, hex32(2))
+    };
+    let state = format!(r#""statement":"state","digest":"{}","timestamp_seconds":1700000000"#, hex32(3));
+    check(&signed(StatementKind::State, Some(1_700_000_000)), &expect(&state));
+    check(&signed(StatementKind::Packets, None), &expect(&format!(r#""statement":"packets","digest":"{}""#, hex32(3))));
+    check(
+        &Record::SignedTx(SignedTx { key: "k".into(), chain: "simd".into(), nonce: 4, digest: hash(5) }),
+        &format!(r#"{{"type":"signed_tx","key":"k","chain":"simd","nonce":4,"digest":"{}"}}"#, hex32(5)),
+    );
+    check(
+        &Record::NonceReleased(NonceReleased {
+            key: "k".into(),
+            chain: "simd".into(),
+            nonce: 4,
+            actor: "node".into(),
+            reason: "refused".into(),
+            at_seconds: 3,
+        }),
+        r#"{"type":"nonce_released","key":"k","chain":"simd","nonce":4,"actor":"node","reason":"refused","at_seconds":3}"#,
+    );
+    check(
+        &Record::AttestorReset(AttestorReset {
+            key: "k".into(),
+            actor: "ann".into(),
+            reason: "disk lost".into(),
+            at_seconds: 3,
+        }),
+        r#"{"type":"attestor_reset","key":"k","actor":"ann","reason":"disk lost","at_seconds":3}"#,
+    );
+}
+
+#[test]
+fn chains_and_paths_are_golden() {
+    check(
+        &Record::TrustedState(TrustedState {
+            chain: "quorum".into(),
+            instance: hash(1),
+            height: 10,
+            hash: hash(2),
+            digest: hash(3),
+        }),
+        &format!(
+            r#"{{"type":"trusted_state","chain":"quorum","instance":"{}","height":10,"hash":"{}","digest":"{}"}}"#,
+            hex32(1),
+            hex32(2),
+            hex32(3)
+        ),
+    );
+    check(
+        &Record::AnchorSet(AnchorSet {
+            chain: "quorum".into(),
+            height: 10,
+            hash: hash(2),
+            actor: "ann".into(),
+            reason: "expired".into(),
+            at_seconds: 3,
+        }),
+        &format!(
+            r#"{{"type":"anchor_set","chain":"quorum","height":10,"hash":"{}","actor":"ann","reason":"expired","at_seconds":3}}"#,
+            hex32(2)
+        ),
+    );
+    check(
+        &Record::Cursor(Cursor { chain: "quorum".into(), height: 10 }),
+        r#"{"type":"cursor","chain":"quorum","height":10}"#,
+    );
+    check(
+        &Record::PathStep(PathStep {
+            path: "p".into(),
+            step: "create_client".into(),
+            value: "attestations-0".into(),
+            at_seconds: 3,
+        }),
+        r#"{"type":"path_step","path":"p","step":"create_client","value":"attestations-0","at_seconds":3}"#,
+    );
+}
+
+#[test]
+fn packets_and_acts_are_golden() {
+    let step = |stage, packet, ack, reason: Option<&str>| {
+        Record::Packet(PacketStep {
+            path: "p".into(),
+            key: key(7),
+            stage,
+            packet,
+            ack,
+            height: 9,
+            reason: reason.map(Into::into),
+            at_seconds: 3,
+        })
+    };
+    let expect = |middle: &str, end: &str| {
+        format!(r#"{{"type":"packet","path":"p","key":"quorum/client-0/7",{middle},"height":9,{end}"at_seconds":3}}"#)
+    };
+    check(&step(Stage::Sent, Some(vec![1, 2]), None, None), &expect(r#""stage":"sent","packet":"0102""#, ""));
+    check(&step(Stage::Received, None, Some(vec![0xff]), None), &expect(r#""stage":"received","ack":"ff""#, ""));
+    check(&step(Stage::Acknowledged, None, None, None), &expect(r#""stage":"acknowledged""#, ""));
+    check(
+        &step(Stage::Refunded, None, None, Some("timeout")),
+        &expect(r#""stage":"refunded""#, r#""reason":"timeout","#),
+    );
+    check(
+        &step(Stage::Parked, None, None, Some("client_frozen")),
+        &expect(r#""stage":"parked""#, r#""reason":"client_frozen","#),
+    );
+    let details = [("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())].into();
+    check(
+        &Record::Act(Act { actor: "ann".into(), action: "x".into(), reason: "y".into(), details, at_seconds: 3 }),
+        r#"{"type":"act","actor":"ann","action":"x","reason":"y","details":{"a":"1","b":"2"},"at_seconds":3}"#,
+    );
+    check(
+        &Record::Start(Start { version: "0.1.0".into(), config_digest: hash(9), at_seconds: 3 }),
+        &format!(r#"{{"type":"start","version":"0.1.0","config_digest":"{}","at_seconds":3}}"#, hex32(9)),
+    );
+}
+
+#[test]
+fn other_bytes_are_refused() {
+    let rows: [(&str, &str); 12] = [
+        ("", "CORE-REC-002"),
+        ("{}", "CORE-REC-002"),
+        ("[]", "CORE-REC-002"),
+        (r#"{"v":2,"record":{"type":"unheard_of"}}"#, "CORE-REC-001"),
+        (r#"{"v":1,"record":{"type":"unheard_of"}}"#, "CORE-REC-002"),
+        (r#"{"v":1,"record":{"type":"cursor","chain":"a","height":1,"extra":0}}"#, "CORE-REC-002"),
+        (r#"{"v":1,"record":{"type":"cursor","chain":"a","height":1},"extra":0}"#, "CORE-REC-002"),
+        (r#"{"v":1,"record":{"type":"cursor","chain":"a","height":-1}}"#, "CORE-REC-002"),
+        (r#"{"v":1,"record":{"type":"cursor","chain":"a","height":1}} "#, "CORE-REC-003"),
+        (r#"{"v":1,"record":{"type":"cursor","height":1,"chain":"a"}}"#, "CORE-REC-003"),
+        (r#"{"v":1,"record":{"type":"cursor","chain":"\u0061","height":1}}"#, "CORE-REC-003"),
+        (r#"{"record":{"type":"cursor","chain":"a","height":1},"v":1}"#, "CORE-REC-003"),
+    ];
+    for (bytes, code) in rows {
+        assert_eq!(Record::decode(bytes.as_bytes()).map_err(|error| error.code()), Err(code), "{bytes}");
+    }
+    let upper = format!(
+        r#"{{"v":1,"record":{{"type":"signed_tx","key":"k","chain":"c","nonce":4,"digest":"{}"}}}}"#,
+        hex32(0xAB).to_uppercase().replace("0X", "0x")
+    );
+    assert_eq!(Record::decode(upper.as_bytes()).map_err(|error| error.code()), Err("CORE-REC-002"), "{upper}");
+}
+
+#[test]
+fn stages_have_the_names_they_are_stored_by() {
+    for stage in Stage::ALL {
+        assert_eq!(serde_json::to_string(&stage).unwrap(), format!("{:?}", stage.name()));
+    }
+}
