@@ -226,3 +226,38 @@ pub(crate) fn refused_indexes(message: &str, packets: usize) -> Vec<usize> {
     indexes.dedup();
     indexes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_places_of_refused_packets_are_read_back_from_the_message() {
+        let refusal = |index, code| Refusal { index, code, reason: String::new() };
+        let refusals = vec![refusal(3, "LC-MPT-004"), refusal(63, "NODE-PRV-003")];
+        let status = Status::from(AttestError::Unproven { height: 7, refusals });
+        assert_eq!(refused_indexes(status.message(), 64), [3, 63]);
+        assert_eq!(refused_indexes(status.message(), 63), [3]);
+    }
+
+    #[test]
+    fn other_words_name_no_packets() {
+        let rows: [(&str, &[usize]); 12] = [
+            ("", &[]),
+            ("ATT-007", &[]),
+            ("ATT-007: packets ", &[]),
+            ("ATT-007: packets 1=A", &[]),
+            ("ATT-008: packets 1=A cannot", &[]),
+            ("packets 1=A cannot", &[]),
+            ("ATT-007: packets 1=A cannot", &[1]),
+            ("ATT-007: packets 2=A,1=A,2=B cannot", &[1, 2]),
+            ("ATT-007: packets -1=A,1.5=B,18446744073709551616=C,x=D,=E, cannot", &[]),
+            ("ATT-007: packets 4=A,5=B cannot", &[4]),
+            ("ATT-007: packets 1:A cannot", &[]),
+            ("ATT-007: packets \u{1f600}=A,0=\u{1f600} cannot", &[0]),
+        ];
+        for (message, expect) in rows {
+            assert_eq!(refused_indexes(message, 5), expect, "{message}");
+        }
+    }
+}

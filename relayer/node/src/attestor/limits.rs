@@ -33,6 +33,9 @@ pub const HEAD_DEADLINE: Duration = Duration::from_secs(2);
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 /// How often an open connection is probed, and how long the answer may take: a dead peer is noticed between requests.
 pub const KEEPALIVE: Duration = Duration::from_secs(10);
+/// A connection on which nothing arrives for so long is closed: a living peer answers a probe every [`KEEPALIVE`], so
+/// this ends handshakes that never go on.
+pub const CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Most signed answers kept: a batch of each of 64 paths over some 16 heights.
 pub const CACHE_ENTRIES_MAX: usize = 1_024;
 /// Most bytes of signed answers kept.

@@ -26,6 +26,7 @@ use super::wire::{
     Attestation, LatestHeightRequest, LatestHeightResponse, PacketAttestationRequest, PacketAttestationResponse,
     StateAttestationRequest, StateAttestationResponse,
 };
+use crate::telemetry::metrics::{AttestationKind, AttestationOutcome};
 use catenary_protocol::Packet;
 
 /// Where to listen.
@@ -101,7 +102,7 @@ impl Server {
             pinned: self.tls.map(|tls| tls.pinned),
         };
         let service = AttestationServiceServer::new(service).max_decoding_message_size(limits::REQUEST_BYTES_MAX);
-        let incoming = incoming::bounded(self.listener, limits::CONNECTIONS_MAX);
+        let incoming = incoming::bounded(self.listener, limits::CONNECTIONS_MAX, limits::CONNECTION_IDLE);
         builder.add_service(service).serve_with_incoming_shutdown(incoming, shutdown).await?;
         Ok(())
     }
@@ -129,6 +130,14 @@ impl Service {
         };
         self.admission.admit(peer)
     }
+
+    /// Counts what is refused before the attestor is asked, which counts the rest.
+    fn counted<T>(&self, kind: AttestationKind, result: Result<T, AttestError>) -> Result<T, AttestError> {
+        if result.is_err() {
+            self.attestor.metrics().attestor_request(self.attestor.chain(), kind, AttestationOutcome::Refused);
+        }
+        result
+    }
 }
 
 #[tonic::async_trait]
@@ -137,7 +146,7 @@ impl AttestationService for Service {
         &self,
         request: Request<StateAttestationRequest>,
     ) -> Result<Response<StateAttestationResponse>, Status> {
-        let _permit = self.admit(&request)?;
+        let _permit = self.counted(AttestationKind::State, self.admit(&request))?;
         let signed = self.attestor.attest_state(request.get_ref().height).await?;
         let attestation = Attestation {
             height: signed.attestation.height,
@@ -152,8 +161,9 @@ impl AttestationService for Service {
         &self,
         request: Request<PacketAttestationRequest>,
     ) -> Result<Response<PacketAttestationResponse>, Status> {
-        let _permit = self.admit(&request)?;
-        let (kind, packets) = decode(request.get_ref())?;
+        let asked = kind_of(request.get_ref()).unwrap_or(CommitmentKind::Packet).metric();
+        let _permit = self.counted(asked, self.admit(&request))?;
+        let (kind, packets) = self.counted(asked, decode(request.get_ref()))?;
         let signed = self.attestor.attest_packets(request.get_ref().height, kind, &packets).await?;
         let attestation = Attestation {
             height: signed.attestation.height,
@@ -173,9 +183,13 @@ impl AttestationService for Service {
     }
 }
 
-fn decode(request: &PacketAttestationRequest) -> Result<(CommitmentKind, Vec<Packet>), AttestError> {
+fn kind_of(request: &PacketAttestationRequest) -> Result<CommitmentKind, AttestError> {
     let got = request.commitment_type;
-    let kind = CommitmentKind::from_wire(got).ok_or(AttestError::Kind { got })?;
+    CommitmentKind::from_wire(got).ok_or(AttestError::Kind { got })
+}
+
+fn decode(request: &PacketAttestationRequest) -> Result<(CommitmentKind, Vec<Packet>), AttestError> {
+    let kind = kind_of(request)?;
     let (got, max) = (request.packets.len(), limits::REQUEST_PACKETS_MAX);
     if got == 0 || got > max {
         return Err(AttestError::Count { got, max });

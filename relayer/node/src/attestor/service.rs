@@ -49,7 +49,7 @@ impl CommitmentKind {
         }
     }
 
-    const fn metric(self) -> AttestationKind {
+    pub(super) const fn metric(self) -> AttestationKind {
         match self {
             Self::Packet => AttestationKind::Packet,
             Self::Ack => AttestationKind::Ack,
@@ -158,6 +158,10 @@ impl Attestor {
     #[must_use]
     pub fn address(&self) -> Address {
         self.signer.address()
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The light client whose facts are signed.

@@ -84,12 +84,21 @@ impl Shared {
         availability
     }
 
+    /// Counts an answer, and logs it when it is other than the one before.
     fn note(&self, place: usize, failure: Option<&Failure>) {
-        let Some(member) = self.members.get(place) else { return };
-        if let Some(Failure { code, detail, .. }) = failure {
-            self.metrics.attestor_exclusion(&self.chain, &member.id, *code);
-            let (chain, path, member, code) = (&self.chain, &self.path, &member.id, code.code());
-            tracing::warn!(event = "attestor_left_out", code, member, chain, path, detail);
+        let (Some(member), Some(standing)) = (self.members.get(place), self.standings.get(place)) else { return };
+        if let Some(failure) = failure {
+            self.metrics.attestor_exclusion(&self.chain, &member.id, failure.code);
+        }
+        if standing.is_news(failure.map(|failure| failure.code)) {
+            let (chain, path, member) = (&self.chain, &self.path, &member.id);
+            match failure {
+                Some(Failure { code, detail, .. }) => {
+                    let code = code.code();
+                    tracing::warn!(event = "attestor_left_out", code, member, chain, path, detail);
+                }
+                None => tracing::info!(event = "attestor_back", member, chain, path),
+            }
         }
         let own_head = self.members.iter().find_map(|member| match &member.reach {
             Reach::Local(attestor) => Some(attestor.latest_height()),
@@ -107,7 +116,7 @@ impl Shared {
             tokio::spawn(async move {
                 let result = peer.latest_height().await;
                 if let Some(standing) = shared.standings.get(place) {
-                    standing.head(&result);
+                    standing.head(result.as_ref().map(|head| *head).map_err(|failure| failure.code));
                 }
                 shared.note(place, result.as_ref().err());
                 // Nobody listens any more when enough others were faster.
@@ -128,7 +137,7 @@ impl Shared {
                 let answer = peer.attest(&ask).await;
                 let result = answer.and_then(|answer| judge(&expected, &member.address, answer));
                 if let Some(standing) = shared.standings.get(place) {
-                    standing.signed(ask.height(), &result);
+                    standing.signed(ask.height(), result.as_ref().map(|_| ()).map_err(|failure| failure.code));
                 }
                 shared.note(place, result.as_ref().err());
                 // Nobody listens any more when enough others were faster.

@@ -1,13 +1,13 @@
 //! The members of an on-chain client's attestor set, and how they stand.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catenary_protocol::attestation::Address;
 use catenary_protocol::limits::ATTESTORS_MAX;
 
 use super::error::CollectError;
-use super::peer::{Failure, PeerClient};
+use super::peer::PeerClient;
 use crate::attestor::exclusion::ExclusionCode;
 use crate::attestor::service::Attestor;
 
@@ -94,49 +94,112 @@ pub(super) struct Standing {
 
 #[derive(Debug, Default)]
 struct Inner {
-    answered: bool,
+    /// How it last answered when asked for its head; `None` before it was asked.
+    head: Option<Result<u64, ExclusionCode>>,
+    /// Why its last attestation did not count, and the height of that.
     fault: Option<(ExclusionCode, u64)>,
+    /// What was last logged of it.
+    logged: Option<ExclusionCode>,
 }
 
 impl Standing {
-    /// The peer told its head, or failed to.
-    pub(super) fn head(&self, result: &Result<u64, Failure>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.answered = result.is_ok();
-        match result {
-            // An answer shows that the member is there, not that it signs what it should.
-            Ok(head) => {
-                let over = match inner.fault {
-                    Some((ExclusionCode::Unreachable | ExclusionCode::Silent, _)) => true,
-                    Some((ExclusionCode::Behind, height)) => *head >= height,
-                    _ => false,
-                };
-                if over {
-                    inner.fault = None;
-                }
-            }
-            Err(failure) => inner.fault = Some((failure.code, 0)),
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The peer told its head, or failed to. An answer shows that it is there, not that it signs what it should.
+    pub(super) fn head(&self, result: Result<u64, ExclusionCode>) {
+        let mut inner = self.lock();
+        inner.head = Some(result);
+        let Ok(head) = result else { return };
+        let over = match inner.fault {
+            Some((ExclusionCode::Unreachable | ExclusionCode::Silent, _)) => true,
+            Some((ExclusionCode::Behind, height)) => head >= height,
+            _ => false,
+        };
+        if over {
+            inner.fault = None;
         }
     }
 
     /// The peer signed, or failed to, at a height.
-    pub(super) fn signed(&self, height: u64, result: &Result<[u8; 65], Failure>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn signed(&self, height: u64, result: Result<(), ExclusionCode>) {
+        let mut inner = self.lock();
         match result {
-            Ok(_) => *inner = Inner { answered: true, fault: None },
+            Ok(()) => {
+                inner.head = Some(inner.head.and_then(Result::ok).map_or(Ok(height), |head| Ok(head.max(height))));
+                inner.fault = None;
+            }
             // Not being able to prove one packet says nothing of the next one.
-            Err(failure) if failure.code == ExclusionCode::RefusedPackets => {}
-            Err(failure) => inner.fault = Some((failure.code, height)),
+            Err(ExclusionCode::RefusedPackets) => {}
+            Err(code) => inner.fault = Some((code, height)),
         }
     }
 
-    /// `Ok` when it can sign, else why not.
+    /// `Ok` when it can sign, else why not; `Err(None)` when it was not asked yet.
     pub(super) fn state(&self) -> Result<(), Option<ExclusionCode>> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        match inner.fault {
-            Some((code, _)) => Err(Some(code)),
-            None if inner.answered => Ok(()),
-            None => Err(None),
+        let inner = self.lock();
+        match (inner.fault, inner.head) {
+            (Some((code, _)), _) | (None, Some(Err(code))) => Err(Some(code)),
+            (None, Some(Ok(_))) => Ok(()),
+            (None, None) => Err(None),
+        }
+    }
+
+    /// Whether this is news for the log: what is repeated is counted, not logged again.
+    pub(super) fn is_news(&self, code: Option<ExclusionCode>) -> bool {
+        let mut inner = self.lock();
+        std::mem::replace(&mut inner.logged, code) != code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ExclusionCode::{Behind, RefusedPackets, Silent, Unreachable, WrongTime};
+
+    enum Step {
+        Head(Result<u64, ExclusionCode>),
+        Signed(u64, Result<(), ExclusionCode>),
+    }
+    use Step::{Head, Signed};
+
+    fn check(steps: &[Step], expect: Result<(), Option<ExclusionCode>>) {
+        let standing = Standing::default();
+        for step in steps {
+            match step {
+                Head(result) => standing.head(*result),
+                Signed(height, result) => standing.signed(*height, *result),
+            }
+        }
+        assert_eq!(standing.state(), expect);
+    }
+
+    #[test]
+    fn a_member_can_sign_when_it_answers_and_its_last_attestation_counted() {
+        check(&[], Err(None));
+        check(&[Head(Ok(5))], Ok(()));
+        check(&[Signed(5, Ok(()))], Ok(()));
+        check(&[Head(Err(Unreachable))], Err(Some(Unreachable)));
+        check(&[Head(Err(Unreachable)), Head(Ok(5))], Ok(()));
+        check(&[Head(Err(Unreachable)), Signed(5, Ok(()))], Ok(()));
+        check(&[Head(Ok(5)), Signed(5, Err(Silent)), Head(Ok(5))], Ok(()));
+        check(&[Head(Ok(5)), Signed(5, Err(RefusedPackets))], Ok(()));
+        // A member that was behind is back when its head has reached that height.
+        check(&[Head(Ok(5)), Signed(7, Err(Behind)), Head(Ok(6))], Err(Some(Behind)));
+        check(&[Head(Ok(5)), Signed(7, Err(Behind)), Head(Ok(7))], Ok(()));
+        // One that signed something wrong is back when it has signed what is right, and not before.
+        check(&[Signed(5, Err(WrongTime)), Head(Ok(9))], Err(Some(WrongTime)));
+        check(&[Signed(5, Err(WrongTime)), Head(Err(Silent)), Head(Ok(9))], Err(Some(WrongTime)));
+        check(&[Signed(5, Err(WrongTime)), Signed(6, Ok(()))], Ok(()));
+    }
+
+    #[test]
+    fn only_changes_are_news() {
+        let standing = Standing::default();
+        let steps = [(None, false), (Some(Silent), true), (Some(Silent), false), (Some(Behind), true), (None, true)];
+        for (code, expect) in steps {
+            assert_eq!(standing.is_news(code), expect, "{code:?}");
         }
     }
 }

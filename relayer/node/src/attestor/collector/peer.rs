@@ -87,7 +87,7 @@ impl Default for Deadlines {
 #[derive(Clone)]
 pub struct PeerClient {
     url: Arc<str>,
-    client: AttestationServiceClient<Channel>,
+    client: Arc<AttestationServiceClient<Channel>>,
     waiting: Arc<Semaphore>,
     attesting: Arc<Semaphore>,
     heads: Arc<Semaphore>,
@@ -127,7 +127,7 @@ impl PeerClient {
             .max_decoding_message_size(limits::RESPONSE_BYTES_MAX);
         Ok(Self {
             url: url.into(),
-            client,
+            client: Arc::new(client),
             waiting: Arc::new(Semaphore::new(limits::PEER_WAITING_MAX)),
             attesting: Arc::new(Semaphore::new(limits::PEER_REQUESTS_MAX - 1)),
             heads: Arc::new(Semaphore::new(1)),
@@ -146,7 +146,7 @@ impl PeerClient {
         let deadline = self.deadlines.head;
         let asking = async {
             let _place = self.heads.acquire().await;
-            let mut client = self.client.clone();
+            let mut client = AttestationServiceClient::clone(&self.client);
             client.latest_height(in_time(LatestHeightRequest {}, deadline)).await
         };
         let response = self.bounded(deadline, asking).await?.map_err(|status| failure(&status, 0))?;
@@ -158,7 +158,7 @@ impl PeerClient {
         let deadline = self.deadlines.attestation;
         let asking = async {
             let _place = self.attesting.acquire().await;
-            let mut client = self.client.clone();
+            let mut client = AttestationServiceClient::clone(&self.client);
             match ask {
                 Ask::State { height } => {
                     let request = StateAttestationRequest { height: *height };
@@ -233,4 +233,17 @@ fn cut(message: &str) -> &str {
         end -= 1;
     }
     &message[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_words_of_a_peer_are_cut_between_characters() {
+        let long = "\u{1f600}".repeat(2_000);
+        let cut_long = cut(&long);
+        assert!(cut_long.len() <= limits::REFUSAL_BYTES_MAX && cut_long.len() > limits::REFUSAL_BYTES_MAX - 4);
+        assert_eq!(cut("short"), "short");
+    }
 }

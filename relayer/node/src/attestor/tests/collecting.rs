@@ -81,7 +81,9 @@ async fn a_state_can_be_collected_alone() {
 }
 
 /// Heads of this node and the others, the threshold, the least height, and what is agreed: a height or a code.
-async fn check_heights(rows: &[([u64; 3], usize, u64, Result<u64, &str>)]) {
+type HeightRow<'a> = ([u64; 3], usize, u64, Result<u64, &'a str>);
+
+async fn check_heights(rows: &[HeightRow<'_>]) {
     for (heads, threshold, min_height, expect) in rows {
         let consortium = Consortium::new(*heads).await;
         let got = consortium.collector(*threshold).agree_height(*min_height).await;

@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 use tonic::{Code, Request, Response, Status};
 
 use super::rig::{collector, loopback, metrics, sent, series, sign, Operator, Served, World, HEAD};
+use crate::attestor::collector::testing::ask_packets;
 use crate::attestor::wire::attestation_service_server::{AttestationService, AttestationServiceServer};
 use crate::attestor::wire::{
     Attestation, LatestHeightRequest, LatestHeightResponse, PacketAttestationRequest, PacketAttestationResponse,
     StateAttestationRequest, StateAttestationResponse,
 };
-use crate::attestor::{Attestor, CollectError, CommitmentKind, Member, Reach};
+use crate::attestor::{Attestor, CollectError, CommitmentKind, ExclusionCode, Member, Reach};
 
 /// Seeds of the keys of this node, an honest member, the liar, and nobody.
 const OWN: u64 = 1;
@@ -192,6 +193,7 @@ impl AttestationService for Liar {
 /// This node, an honest member and a liar, all reached as in production.
 struct Consortium {
     members: Vec<Member>,
+    liar: Operator,
     _served: [Served; 2],
 }
 
@@ -207,7 +209,7 @@ impl Consortium {
             own.member("own", Reach::Local(Arc::clone(&own.attestor))),
             honest.member("two", Reach::Remote(honest_served.client())),
         ];
-        Self { members, _served: [honest_served, lying_served] }
+        Self { members, liar, _served: [honest_served, lying_served] }
     }
 }
 
@@ -326,4 +328,31 @@ async fn invented_refusals_cannot_take_packets_out_while_enough_others_sign() {
     let collected = collector.collect(HEAD, CommitmentKind::Packet, &[sent(2), sent(1)], 8).await.unwrap();
     assert_eq!(collected.refused, []);
     assert_eq!(collected.chunks[0].indexes, [0, 1]);
+}
+
+#[tokio::test]
+async fn one_more_invented_refusal_each_round_ends_after_the_last_round() {
+    let refusal = Lie::Status(Code::FailedPrecondition, "ATT-007: packets 0=A cannot");
+    let consortium = Consortium::new(refusal, Packets).await;
+    let collector = collector(consortium.members.clone(), 3, &metrics()).unwrap();
+    let packets: Vec<Packet> = (1..=8).map(sent).collect();
+    let error = collector.collect(HEAD, CommitmentKind::Packet, &packets, 8).await.unwrap_err();
+    assert_eq!(error.code(), "ATT-202");
+    let asked = consortium.liar.prover.calls.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(asked, 1 + crate::attestor::limits::REFUSAL_ROUNDS_MAX);
+}
+
+#[tokio::test]
+async fn no_more_requests_wait_for_a_silent_member_than_the_bound() {
+    let consortium = Consortium::new(Lie::Silent, Packets).await;
+    let Reach::Remote(silent) = &consortium.members[0].reach else { panic!() };
+    let asks = (0..=crate::attestor::limits::PEER_WAITING_MAX).map(|_| {
+        let silent = silent.clone();
+        async move { ask_packets(&silent, HEAD, &[sent(1)]).await.unwrap_err() }
+    });
+    let failures = futures::future::join_all(asks).await;
+    let (last, waited) = failures.split_last().unwrap();
+    assert!(last.1.contains("wait for this member already"), "{last:?}");
+    assert!(waited.iter().all(|failure| failure.0 == ExclusionCode::Silent), "{waited:?}");
+    assert!(waited.iter().all(|failure| !failure.1.contains("already")), "{waited:?}");
 }

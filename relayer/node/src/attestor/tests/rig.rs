@@ -118,6 +118,8 @@ pub(super) struct TestProver {
     pub(super) mixes_up: AtomicBool,
     /// Facts are given for this height whatever was asked; 0 for the right one.
     pub(super) other_height: AtomicU64,
+    /// Facts are given by a light client of another chain.
+    pub(super) foreign: AtomicBool,
     /// What endpoint calls wait for.
     gate: watch::Sender<bool>,
     /// Endpoint calls going on now, and the most that ever did.
@@ -137,6 +139,7 @@ impl TestProver {
             stopped: AtomicBool::new(false),
             mixes_up: AtomicBool::new(false),
             other_height: AtomicU64::new(0),
+            foreign: AtomicBool::new(false),
             gate: watch::Sender::new(true),
             in_flight: watch::Sender::new((0, 0)),
         })
@@ -166,7 +169,15 @@ impl TestProver {
         self.world.follow(&mut self.client.lock().unwrap(), head);
     }
 
-    fn reachable(&self, height: u64) -> Result<u64, ProveError> {
+    /// A light client of a chain with another id and the same headers, which carry none.
+    fn foreign_client(&self) -> Qbft {
+        let config = catenary_light_clients::qbft::Config { chain_id: "7".into(), ..self.world.network.config() };
+        let mut client = self.world.network.client(config);
+        self.world.follow(&mut client, self.head());
+        client
+    }
+
+    fn reachable(&self, height: u64) -> Result<(), ProveError> {
         if self.stopped.load(Ordering::SeqCst) {
             return Err(ProveError::Stopped { chain: CHAIN.into(), reason: "a test stopped it".into() });
         }
@@ -174,10 +185,7 @@ impl TestProver {
         if height > head {
             return Err(ProveError::AboveHead { height, head });
         }
-        Ok(match self.other_height.load(Ordering::SeqCst) {
-            0 => height,
-            other => other,
-        })
+        Ok(())
     }
 
     async fn each<T>(
@@ -193,9 +201,16 @@ impl TestProver {
         });
         let _leaving = Leaving(self);
         self.gate.subscribe().wait_for(|open| *open).await.unwrap();
-        let height = self.reachable(height)?;
+        self.reachable(height)?;
+        let height = match self.other_height.load(Ordering::SeqCst) {
+            0 => height,
+            other => other,
+        };
         let unproven = self.unproven.lock().unwrap().clone();
-        let client = self.client.lock().unwrap();
+        let client = match self.foreign.load(Ordering::SeqCst) {
+            true => self.foreign_client(),
+            false => self.client.lock().unwrap().clone(),
+        };
         let mut packets = packets.to_vec();
         if self.mixes_up.load(Ordering::SeqCst) {
             packets.reverse();
@@ -251,7 +266,7 @@ impl Prover for TestProver {
     }
 
     async fn state(&self, height: u64) -> Result<Verified<Header>, ProveError> {
-        let height = self.reachable(height)?;
+        self.reachable(height)?;
         let head = self.head();
         self.client.lock().unwrap().header(height).ok_or(ProveError::NotRetained { height, head })
     }
