@@ -273,7 +273,7 @@ fn check_counts(kind: Kind, data: &[u8]) -> core::result::Result<(), String> {
     };
     let packet = at(0, 0)?;
     // The fifth word of a packet is the offset of its payloads.
-    let payloads = packet.checked_add(at(packet, 4 * 32)?).unwrap_or(usize::MAX);
+    let payloads = packet.saturating_add(at(packet, 4 * 32)?);
     exactly_one("payloads", at(payloads, 0)?)?;
     if kind == Kind::WroteAck {
         exactly_one("acknowledgements", at(at(0, 32)?, 0)?)?;

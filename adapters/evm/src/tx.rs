@@ -3,7 +3,7 @@
 use catenary_api::{BuildRequest, PublicKey, SignedTx, TxBody, TxHash, UnsignedTx};
 use catenary_light_clients::Hash32;
 use catenary_protocol::attestation::Address;
-use ethers_core::types::{Bytes, Signature, TransactionRequest, U256};
+use ethers_core::types::{Signature, TransactionRequest, U256};
 use ethers_core::utils::rlp::Rlp;
 use ethers_core::utils::{keccak256, public_key_to_address, to_checksum};
 use k256::ecdsa::VerifyingKey;
@@ -98,7 +98,7 @@ pub(crate) fn signed(chain_id: u64, unsigned: &UnsignedTx, signature: &[u8; 65])
     let refuse = |reason: &str| Error::Unsigned { reason: reason.to_owned() };
     let tx = TransactionRequest::decode_unsigned_rlp(&Rlp::new(&unsigned.payload))
         .map_err(|_| refuse("the payload is no transaction"))?;
-    if tx.rlp() != Bytes::from(unsigned.payload.clone()) {
+    if tx.rlp().as_ref() != unsigned.payload.as_slice() {
         return Err(refuse("the payload is not canonically encoded"));
     }
     if tx.chain_id != Some(chain_id.into()) || tx.nonce != Some(unsigned.nonce.into()) {

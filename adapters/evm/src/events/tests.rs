@@ -1,3 +1,4 @@
+//! Recorded and changed logs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use serde_json::json;

@@ -1,3 +1,4 @@
+//! The transport against a server that misbehaves.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};
