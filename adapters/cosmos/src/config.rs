@@ -22,7 +22,8 @@ pub struct CosmosConfig {
     pub gas_multiplier_percent: u64,
     /// Most gas of a transaction.
     pub gas_max: u64,
-    /// Most bytes of a transaction.
+    /// Most bytes of a transaction. Above 450,000 the estimate no longer fits in a request, in which the transaction
+    /// is written as hex (CometBFT `max_body_bytes`, 1,000,000 unless configured).
     pub tx_bytes_max: usize,
     /// Most messages of a transaction.
     pub messages_max: usize,
@@ -120,6 +121,28 @@ impl GasPrice {
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    //! A configuration for tests: free gas, and an endpoint where nobody listens.
+    use super::CosmosConfig;
+
+    /// The configuration.
+    pub(crate) fn config() -> CosmosConfig {
+        CosmosConfig {
+            name: "sim".into(),
+            urls: vec!["http://127.0.0.1:9".into()],
+            chain_id: "sim-1".into(),
+            address_prefix: "cosmos".into(),
+            fee_denom: String::new(),
+            gas_price: "0".into(),
+            gas_multiplier_percent: 150,
+            gas_max: 10_000_000,
+            tx_bytes_max: 1_000_000,
+            messages_max: 50,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
@@ -128,18 +151,7 @@ mod tests {
     type Spoilt = (&'static str, fn(&mut CosmosConfig));
 
     fn good() -> CosmosConfig {
-        CosmosConfig {
-            name: "sim".into(),
-            urls: vec!["http://127.0.0.1:26657".into()],
-            chain_id: "sim-1".into(),
-            address_prefix: "cosmos".into(),
-            fee_denom: "stake".into(),
-            gas_price: "0.025".into(),
-            gas_multiplier_percent: 130,
-            gas_max: 10_000_000,
-            tx_bytes_max: 200_000,
-            messages_max: 50,
-        }
+        CosmosConfig { gas_price: "0.025".into(), fee_denom: "stake".into(), ..testing::config() }
     }
 
     #[test]

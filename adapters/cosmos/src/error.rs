@@ -22,11 +22,21 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The endpoint could not be reached, or the connection broke.
+    /// The endpoint could not be reached: nothing was sent.
     #[error("{endpoint}: not reached: {reason}; check that the node runs and is reachable")]
     Connect {
         /// Endpoint.
         endpoint: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection broke after the request was sent, or while it was.
+    #[error("{endpoint}: connection broke during {method}: {reason}")]
+    Broken {
+        /// Endpoint.
+        endpoint: String,
+        /// RPC method.
+        method: String,
         /// Why.
         reason: String,
     },
@@ -287,6 +297,7 @@ impl Error {
             Self::Answer { .. } => "COS-RPC-005",
             Self::Node { .. } => "COS-RPC-006",
             Self::Mismatch { .. } => "COS-RPC-007",
+            Self::Broken { .. } => "COS-RPC-008",
             Self::Query { .. } => "COS-QRY-001",
             Self::QueryDecode { .. } => "COS-QRY-002",
             Self::Range { .. } => "COS-QRY-003",
@@ -311,6 +322,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Connect { .. }
+            | Self::Broken { .. }
             | Self::Deadline { .. }
             | Self::Answer { .. }
             | Self::Node { .. }

@@ -212,9 +212,11 @@ impl ChainSink for CosmosAdapter {
         Ok(tx::finish(&self.config, unsigned, signature)?)
     }
 
-    /// Sent once, to one endpoint: after a failure nobody knows whether it arrived, and the chain will tell.
+    /// Sent to one endpoint: after a failure nobody knows whether it arrived, and the chain will tell. Another endpoint
+    /// is tried only when the first was not reached: a second answer after a first one that was lost might speak of a
+    /// wrong sequence because the transaction is done.
     async fn broadcast(&self, tx: &SignedTx) -> Broadcast {
-        match self.transport.call(tx_sync::Request::new(tx.bytes.clone()), Attempts::Once).await {
+        match self.transport.call(tx_sync::Request::new(tx.bytes.clone()), Attempts::Unsent).await {
             Ok(answer) => broadcast_outcome(&self.config.name, &answer),
             Err(error) => broadcast_failure(error),
         }

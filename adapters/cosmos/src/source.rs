@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use catenary_api::limits::{EVENTS_MAX, HEIGHTS_MAX, PATHS_MAX};
 use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, ProofClaim};
-use catenary_light_clients::{Hash32, Timestamp};
+use catenary_light_clients::{Class, Hash32, Timestamp};
 use catenary_protocol::proto::{Any, AttestationClientState, ATTESTATION_CLIENT_STATE};
 use futures::{StreamExt, TryStreamExt};
 use tendermint::block::Height;
@@ -62,13 +62,18 @@ impl CosmosAdapter {
         self.judged(query::next_sequence(&self.transport, client_id).await)
     }
 
-    /// Moves on to the next endpoint when an answer decoded but was not about what was asked.
+    /// Moves on to the next endpoint when this one's answer decoded but is of no use.
     pub(crate) fn judged<T>(&self, result: Result<T>) -> Result<T> {
-        if let Err(
-            Error::Mismatch { .. } | Error::Event { .. } | Error::ProofOperations { .. } | Error::QueryDecode { .. },
-        ) = &result
-        {
-            self.transport.rotate();
+        match &result {
+            Err(
+                Error::Mismatch { .. }
+                | Error::Event { .. }
+                | Error::ProofOperations { .. }
+                | Error::QueryDecode { .. },
+            ) => self.transport.rotate(),
+            // A state that this endpoint has pruned, or does not have yet.
+            Err(error @ Error::Query { .. }) if error.class() == Class::Transient => self.transport.rotate(),
+            _ => {}
         }
         result
     }

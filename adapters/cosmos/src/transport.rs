@@ -35,8 +35,8 @@ struct Endpoint {
 pub(crate) enum Attempts {
     /// Again after transient failures, on the other endpoints as well.
     Retry,
-    /// Once, since a second answer would say something else than the first.
-    Once,
+    /// On another endpoint only when nothing was sent: a second answer would say something else than the first.
+    Unsent,
 }
 
 /// The nodes of one chain.
@@ -147,18 +147,16 @@ impl Transport {
         attempts: Attempts,
         decode: impl Fn(&Endpoint, &str, &[u8]) -> Result<T>,
     ) -> Result<T> {
-        let count = match attempts {
-            Attempts::Retry => self.endpoints.len().max(limits::ATTEMPTS_MIN),
-            Attempts::Once => 1,
+        let count = self.endpoints.len().max(limits::ATTEMPTS_MIN);
+        let again = |error: &Error| match attempts {
+            Attempts::Retry => error.class() == Class::Transient && !is_not_found(error),
+            Attempts::Unsent => matches!(error, Error::Connect { .. }),
         };
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MIN))
             .with_max_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MAX))
             .with_max_times(count.saturating_sub(1));
-        (|| self.attempt(method, body, &decode))
-            .retry(pauses)
-            .when(|error: &Error| error.class() == Class::Transient && !is_not_found(error))
-            .await
+        (|| self.attempt(method, body, &decode)).retry(pauses).when(again).await
     }
 
     async fn attempt<T>(
@@ -234,7 +232,10 @@ impl Transport {
             reason = inner.to_string();
             source = inner.source();
         }
-        Error::Connect { endpoint: name, reason: shorten(&reason) }
+        if error.is_connect() {
+            return Error::Connect { endpoint: name, reason: shorten(&reason) };
+        }
+        Error::Broken { endpoint: name, method: method.to_owned(), reason: shorten(&reason) }
     }
 }
 

@@ -182,6 +182,48 @@ mod tests {
         assert!(commit::Response::from_string(spoilt.to_string()).is_err(), "an unknown flag does not decode");
     }
 
+    /// A recorded header with other sets.
+    fn header_with(own: u8, next: u8) -> SignedHeader {
+        use tendermint_rpc::response::Response as _;
+        let one = include_str!("../../../tests/vectors/cosmos-rpc/commit_1.json");
+        let mut signed = commit::Response::from_string(one).unwrap().signed_header;
+        signed.header.validators_hash = Hash::Sha256([own; 32]);
+        signed.header.next_validators_hash = Hash::Sha256([next; 32]);
+        signed
+    }
+
+    #[tokio::test]
+    async fn each_range_stands_on_its_own() {
+        let config = crate::config::testing::config();
+        let transport = Transport::new(&config).unwrap();
+        let cache = SetCache::default();
+        for set in [1, 2] {
+            cache.put(Hash::Sha256([set; 32]), Arc::new(vec![set]));
+        }
+        let rows: &[(&str, &[(u8, u8)], &[(Option<u8>, Option<u8>)])] = &[
+            ("one", &[(1, 1)], &[(Some(1), None)]),
+            ("the same set", &[(1, 1), (1, 1), (1, 1)], &[(Some(1), None), (None, None), (None, None)]),
+            ("a change", &[(1, 1), (1, 2), (2, 2)], &[(Some(1), None), (Some(1), Some(2)), (Some(2), None)]),
+            ("begins with the change", &[(1, 2), (2, 2)], &[(Some(1), Some(2)), (Some(2), None)]),
+            ("there and back", &[(1, 2), (2, 1), (1, 1)], &[(Some(1), Some(2)), (Some(2), Some(1)), (Some(1), None)]),
+        ];
+        for (name, sets, expect) in rows {
+            let headers: Vec<_> = sets.iter().map(|(own, next)| header_with(*own, *next)).collect();
+            let expect: Vec<Vec<u8>> = headers
+                .iter()
+                .zip(*expect)
+                .map(|(signed, (own, next))| {
+                    let signed = raw::SignedHeader::from(signed.clone()).encode_to_vec();
+                    let (own, next) = (own.map(|set| vec![set]), next.map(|set| vec![set]));
+                    encode_update(&signed, own.as_deref(), next.as_deref())
+                })
+                .collect();
+            assert_eq!(encode(&transport, &cache, headers).await, Ok(expect), "{name}");
+        }
+        let unknown = encode(&transport, &cache, vec![header_with(3, 3)]).await;
+        assert!(matches!(unknown, Err(Error::Connect { .. })), "an unknown set is asked for: {unknown:?}");
+    }
+
     #[test]
     fn the_recorded_set_has_the_hash_of_its_header() {
         use tendermint_rpc::response::Response as _;

@@ -75,6 +75,7 @@ fn a_failed_broadcast_is_unknown_unless_the_node_says_more() {
     };
     let timeout = Error::Deadline { endpoint: "e".into(), method: "m".into(), deadline_ms: 1 };
     let connect = Error::Connect { endpoint: "e".into(), reason: "refused".into() };
+    let broken = Error::Broken { endpoint: "e".into(), method: "m".into(), reason: "reset".into() };
     let garbled = Error::Answer { endpoint: "e".into(), method: "m".into(), reason: "x".into() };
     let rows = [
         ("seen before", node_error(IN_CACHE), "accepted"),
@@ -82,7 +83,8 @@ fn a_failed_broadcast_is_unknown_unless_the_node_says_more() {
         ("too large", node("tx too large. Max size is 1048576, but got 2000000"), "refused"),
         ("other words", node("timed out waiting for tx to be included in a block"), "unknown"),
         ("timeout", timeout, "unknown"),
-        ("connection", connect, "unknown"),
+        ("not reached", connect, "unknown"),
+        ("connection broke", broken, "unknown"),
         ("garbled answer", garbled, "unknown"),
     ];
     for (name, error, expect) in rows {

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::config::testing::config;
 
 /// What an endpoint does with a request.
 #[derive(Clone, Debug)]
@@ -75,21 +76,6 @@ async fn serve(mut stream: tokio::net::TcpStream, answer: Answer) {
     }
 }
 
-fn config() -> CosmosConfig {
-    CosmosConfig {
-        name: "sim".into(),
-        urls: vec![],
-        chain_id: "sim-1".into(),
-        address_prefix: "cosmos".into(),
-        fee_denom: String::new(),
-        gas_price: "0".into(),
-        gas_multiplier_percent: 100,
-        gas_max: 1,
-        tx_bytes_max: 1,
-        messages_max: 1,
-    }
-}
-
 fn transport(urls: Vec<String>) -> Transport {
     let config = CosmosConfig { urls, ..config() };
     let mut transport = Transport::new(&config).unwrap();
@@ -106,7 +92,7 @@ async fn each_failure_has_its_code_and_no_secret() {
     let oversized = format!(r#"{{"jsonrpc":"2.0","id":1,"result":"{}"}}"#, "x".repeat(100_000));
     let rows = [
         ("silence", "COS-RPC-002", Answer::Silence),
-        ("hangup", "COS-RPC-001", Answer::Hangup),
+        ("hangup", "COS-RPC-008", Answer::Hangup),
         ("status 503", "COS-RPC-003", Answer::Http(503, String::new())),
         ("status 401", "COS-RPC-003", Answer::Http(401, String::new())),
         ("redirect", "COS-RPC-003", Answer::Http(302, String::new())),
@@ -121,7 +107,7 @@ async fn each_failure_has_its_code_and_no_secret() {
     ];
     for (name, code, answer) in rows {
         let (url, count) = endpoint(vec![answer]).await;
-        let error = ask(&transport(vec![url]), Attempts::Once).await.unwrap_err();
+        let error = ask(&transport(vec![url]), Attempts::Unsent).await.unwrap_err();
         assert_eq!(error.code(), code, "{name}: {error}");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("secret") && !shown.contains("token"), "{name}: {shown}");
@@ -231,6 +217,22 @@ async fn where_batches_are_refused_each_is_asked_for_itself() {
 }
 
 #[tokio::test]
+async fn what_may_be_sent_once_goes_elsewhere_only_when_unsent() {
+    let dead = "http://127.0.0.1:9".to_owned();
+    let error = ask(&transport(vec![dead.clone()]), Attempts::Unsent).await.unwrap_err();
+    assert_eq!(error.code(), "COS-RPC-001", "{error}");
+    let (good, count) = endpoint(vec![result("{}")]).await;
+    assert_eq!(ask(&transport(vec![dead, good.clone()]), Attempts::Unsent).await, Ok(()));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    for lost in [Answer::Hangup, Answer::Silence, Answer::Http(503, String::new()), Answer::Http(200, "x".into())] {
+        let (bad, asked) = endpoint(vec![lost.clone()]).await;
+        assert!(ask(&transport(vec![bad, good.clone()]), Attempts::Unsent).await.is_err(), "{lost:?}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "{lost:?}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 1, "nothing was sent twice");
+}
+
+#[tokio::test]
 async fn an_unknown_transaction_is_an_answer() {
     let request = || tx::Request::new(tendermint::Hash::Sha256([0; 32]), false);
     let (url, count) = endpoint(vec![failure("tx (00) not found")]).await;
@@ -239,7 +241,7 @@ async fn an_unknown_transaction_is_an_answer() {
     assert_eq!(count.load(Ordering::SeqCst), 1, "it is not asked again");
 
     let (url, _) = endpoint(vec![failure("transaction indexing is disabled")]).await;
-    let error = transport(vec![url]).call(request(), Attempts::Once).await.unwrap_err();
+    let error = transport(vec![url]).call(request(), Attempts::Unsent).await.unwrap_err();
     assert!(!is_not_found(&error), "{error}");
 }
 

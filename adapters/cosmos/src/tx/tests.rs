@@ -84,18 +84,8 @@ fn deliveries_are_encoded_as_ibc_go_does() {
 }
 
 fn config(row: &Value) -> CosmosConfig {
-    CosmosConfig {
-        name: "sim".into(),
-        urls: vec!["http://127.0.0.1:1".into()],
-        chain_id: text(&row["chain_id"]),
-        address_prefix: "cosmos".into(),
-        fee_denom: text(&row["fee_denom"]),
-        gas_price: "0".into(),
-        gas_multiplier_percent: 150,
-        gas_max: u64::MAX,
-        tx_bytes_max: 1_000_000,
-        messages_max: 50,
-    }
+    let (chain_id, fee_denom) = (text(&row["chain_id"]), text(&row["fee_denom"]));
+    CosmosConfig { chain_id, fee_denom, gas_max: u64::MAX, ..crate::config::testing::config() }
 }
 
 fn calls(row: &Value) -> TxBody {
@@ -226,7 +216,7 @@ fn the_fee_is_price_times_limit() {
 
 #[test]
 fn a_message_takes_the_bytes_that_were_said() {
-    let config = CosmosConfig { address_prefix: "cosmos".into(), ..config(&first_row()) };
+    let config = config(&first_row());
     let signer = text(&first_row()["bech32"]);
     let proof = AttestationProof { data: vec![7; 192], signatures: vec![[9; 65]; 2] };
     let update = Message::UpdateClient { client_id: "attestations-0".into(), proof };
