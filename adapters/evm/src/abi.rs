@@ -120,6 +120,18 @@ impl Contract {
     }
 }
 
+#[cfg(test)]
+impl Contract {
+    /// The data of a revert with one of the contract's errors.
+    pub(crate) fn error_data(self, error: &str, arguments: &[Token]) -> Vec<u8> {
+        let encoded = self.artifact().and_then(|artifact| {
+            let error = artifact.abi.error(error).map_err(|error| self.broken(error.to_string()))?;
+            error.encode(arguments).map_err(|error| self.broken(error.to_string()))
+        });
+        encoded.unwrap_or_default()
+    }
+}
+
 struct Artifact {
     abi: Abi,
     bytecode: Vec<u8>,
@@ -313,13 +325,10 @@ mod tests {
     #[test]
     fn reverts_are_named() {
         let check = |bytes: &[u8], expected: &str| assert_eq!(revert_reason(bytes), expected);
-        let router = Contract::Router.artifact().unwrap();
-        let not_found = router.abi.error("IBCClientNotFound").unwrap().encode(&[string("client-9")]).unwrap();
+        let not_found = Contract::Router.error_data("IBCClientNotFound", &[string("client-9")]);
         check(&not_found, "IBCClientNotFound(\"client-9\")");
-        let client = Contract::LightClient.artifact().unwrap();
-        let mismatch = client.abi.error("HeightMismatch").unwrap().encode(&[uint(1), uint(2)]).unwrap();
-        check(&mismatch, "HeightMismatch(1, 2)");
-        check(&client.abi.error("FrozenClientState").unwrap().encode(&[]).unwrap(), "FrozenClientState()");
+        check(&Contract::LightClient.error_data("HeightMismatch", &[uint(1), uint(2)]), "HeightMismatch(1, 2)");
+        check(&Contract::LightClient.error_data("FrozenClientState", &[]), "FrozenClientState()");
         let text = [&[0x08, 0xc3, 0x79, 0xa0][..], &abi::encode(&[string("no\nway")])].concat();
         check(&text, "no way");
         check(&[&[0x4e, 0x48, 0x7b, 0x71][..], &abi::encode(&[uint(0x11)])].concat(), "Panic(0x11)");

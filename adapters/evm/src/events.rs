@@ -7,6 +7,8 @@
 //! passed on is a string that is not UTF-8, which an application could put there: such a packet has no form in IBC's
 //! protobuf, so nobody can deliver it, and it is left out and counted.
 
+use std::sync::LazyLock;
+
 use catenary_api::limits::EVENTS_MAX;
 use catenary_api::{EventClaim, PacketEvent, TxHash};
 use catenary_light_clients::Hash32;
@@ -59,9 +61,14 @@ impl Kind {
     }
 }
 
+/// Topic 0 of each kind, in the order of [`Kind::ALL`].
+static TOPICS: LazyLock<Result<Vec<Hash32>>> =
+    LazyLock::new(|| Kind::ALL.iter().map(|kind| Contract::Router.event_topic(kind.name())).collect());
+
 /// The topics to filter by: any of the four events.
 pub(crate) fn topics() -> Result<Vec<String>> {
-    Kind::ALL.iter().map(|kind| Ok(hex0x(Contract::Router.event_topic(kind.name())?.as_bytes()))).collect()
+    let topics = TOPICS.as_ref().map_err(Clone::clone)?;
+    Ok(topics.iter().map(|topic| hex0x(topic.as_bytes())).collect())
 }
 
 /// The events of a range, and how many were left out because no chain could deliver their packets.
@@ -154,12 +161,8 @@ impl Log {
                 reason: format!("has {} entries, expected 3", self.topics.len()),
             });
         };
-        let mut kind = None;
-        for candidate in Kind::ALL {
-            if Contract::Router.event_topic(candidate.name())? == *signature {
-                kind = Some(candidate);
-            }
-        }
+        let topics = TOPICS.as_ref().map_err(Clone::clone)?;
+        let kind = Kind::ALL.into_iter().zip(topics).find_map(|(kind, topic)| (topic == signature).then_some(kind));
         let kind = kind.ok_or_else(|| Error::ForeignLog {
             expected: "packet events".to_owned(),
             got: format!("topic {signature}"),

@@ -34,3 +34,6 @@ pub use config::{EvmConfig, GasPrice, COMMITMENT_SLOT, TX_BYTES_MAX};
 pub use error::{Error, Result};
 pub use reads::TokenInfo;
 pub use tx::{checksummed, parse_address};
+
+#[cfg(test)]
+mod tests;

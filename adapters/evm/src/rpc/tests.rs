@@ -1,50 +1,12 @@
 //! The transport against a server that misbehaves.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::mpsc::{channel, Receiver};
 
 use catenary_light_clients::Class;
 
 use super::*;
-
-/// What the server answers to a request body.
-type Answer = fn(&Value) -> (u16, String);
-
-/// A server of `count` connections, one request each; gives its URL with credentials and the requests it saw.
-fn serve(count: usize, answer: Answer) -> (Url, Receiver<(String, Value)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (seen, requests) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().take(count) {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut head, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                head.push_str(&line);
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let body: Value = serde_json::from_slice(&body).unwrap();
-            let (status, text) = answer(&body);
-            let _ = seen.send((head, body));
-            let close = "connection: close\r\nlocation: http://127.0.0.1:9/";
-            // The client may hang up first, as it does on bodies that are too long.
-            let _ = write!(stream, "HTTP/1.1 {status} x\r\ncontent-length: {}\r\n{close}\r\n\r\n{text}", text.len());
-        }
-    });
-    (format!("http://user:secret@127.0.0.1:{port}/key-123").parse().unwrap(), requests)
-}
+use crate::testing::{serve, Handler};
 
 fn transport(urls: Vec<Url>) -> Transport {
     Transport::with_deadline("quorum", urls, Duration::from_millis(2_000)).unwrap()
@@ -59,7 +21,7 @@ fn ok(request: &Value) -> (u16, String) {
 }
 
 /// Calls a server and expects a code, a class and how many requests it saw.
-async fn check(answer: Answer, code: &str, class: Class, requests: usize) {
+async fn check(answer: Handler, code: &str, class: Class, requests: usize) {
     let (url, seen) = serve(limits::ATTEMPTS_MAX, answer);
     let error = transport(vec![url]).call("eth_chainId", json!([])).await.unwrap_err();
     assert_eq!((error.code(), error.class()), (code, class), "{error}");
@@ -72,7 +34,7 @@ async fn check(answer: Answer, code: &str, class: Class, requests: usize) {
 
 #[tokio::test]
 async fn answers_that_are_none_are_refused_and_asked_for_again() {
-    let answers: [Answer; 9] = [
+    let answers: [Handler; 9] = [
         |_| (200, "<html>".to_owned()),
         |_| (200, String::new()),
         |r| (200, json!({ "jsonrpc": "2.0", "id": r["id"].as_u64().unwrap() + 1, "result": 1 }).to_string()),
@@ -99,9 +61,9 @@ async fn statuses_and_node_errors_have_their_classes() {
     check(|_| (401, String::new()), "EVM-RPC-002", Class::Config, 1).await;
     // A redirect is not followed: the credentials are for this endpoint.
     check(|_| (302, String::new()), "EVM-RPC-002", Class::Config, 1).await;
-    let node_error: Answer = |r| (200, json!({ "jsonrpc": "2.0", "id": r["id"], "error": error(-32000) }).to_string());
+    let node_error: Handler = |r| (200, json!({ "jsonrpc": "2.0", "id": r["id"], "error": error(-32000) }).to_string());
     check(node_error, "EVM-RPC-005", Class::Transient, 1).await;
-    let no_method: Answer = |r| (200, json!({ "jsonrpc": "2.0", "id": r["id"], "error": error(-32601) }).to_string());
+    let no_method: Handler = |r| (200, json!({ "jsonrpc": "2.0", "id": r["id"], "error": error(-32601) }).to_string());
     check(no_method, "EVM-RPC-005", Class::Config, 1).await;
     check(|_| (200, " ".repeat(BODY_BYTES_MAX + 1)), "EVM-RPC-003", Class::Permanent, 1).await;
 }
@@ -137,7 +99,7 @@ async fn a_broadcast_is_not_repeated() {
     assert_eq!(seen.try_iter().count(), 1);
 }
 
-async fn batch(answer: Answer) -> Result<Vec<super::Answer>> {
+async fn batch(answer: Handler) -> Result<Vec<Answer>> {
     let (url, _seen) = serve(limits::ATTEMPTS_MAX, answer);
     let requests = ["a", "b", "c"].map(|method| Request::new(method, json!([])));
     transport(vec![url]).batch(&requests).await
@@ -154,7 +116,7 @@ async fn batches_come_back_in_order_or_not_at_all() {
     let values: Vec<Value> = answers.into_iter().map(core::result::Result::unwrap).collect();
     assert_eq!(values, ["a", "b", "c"]);
 
-    let refused: [Answer; 4] = [
+    let refused: [Handler; 4] = [
         |r| (200, results(r, &[0, 1]).to_string()),
         |r| (200, results(r, &[0, 1, 1]).to_string()),
         |r| (200, results(r, &[0, 1, 2, 2]).to_string()),
@@ -163,7 +125,7 @@ async fn batches_come_back_in_order_or_not_at_all() {
     for answer in refused {
         assert_eq!(batch(answer).await.unwrap_err().code(), "EVM-RPC-004");
     }
-    let whole: Answer = |_| (200, json!({ "jsonrpc": "2.0", "id": null, "error": error(-32600) }).to_string());
+    let whole: Handler = |_| (200, json!({ "jsonrpc": "2.0", "id": null, "error": error(-32600) }).to_string());
     assert_eq!(batch(whole).await.unwrap_err().code(), "EVM-RPC-005");
 
     let transport = transport(vec![dead()]);
@@ -175,7 +137,7 @@ async fn batches_come_back_in_order_or_not_at_all() {
 #[tokio::test]
 async fn it_serves_as_the_client_of_an_ethers_provider() {
     use ethers_providers::{Middleware, Provider};
-    let answer: Answer = |r| {
+    let answer: Handler = |r| {
         assert_eq!(r["method"], "eth_blockNumber");
         (200, json!({ "jsonrpc": "2.0", "id": r["id"], "result": "0x2a" }).to_string())
     };
