@@ -11,7 +11,13 @@
 #![no_std]
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
 )]
 
 extern crate alloc;
@@ -21,14 +27,14 @@ extern crate std;
 #[cfg(feature = "cometbft")]
 pub mod cometbft;
 pub mod crypto;
+#[cfg(any(feature = "qbft", feature = "cometbft"))]
+pub mod proof;
 #[cfg(feature = "qbft")]
 pub mod qbft;
 pub mod quorum;
 pub mod rlp;
 #[cfg(any(test, feature = "test-util"))]
 pub mod testing;
-#[cfg(any(feature = "qbft", feature = "cometbft"))]
-pub mod proof;
 pub mod trust;
 pub mod verdict;
 

@@ -395,8 +395,13 @@ pub trait LightClient: Send + Sync {
     ///
     /// # Errors
     /// A [`Rejection`] with the code of the check that failed; nothing is retained of the attempt.
-    fn membership(&self, height: u64, path: &[u8], value: &[u8], proof: &[u8])
-        -> Result<Verified<Membership>, Rejection>;
+    fn membership(
+        &self,
+        height: u64,
+        path: &[u8],
+        value: &[u8],
+        proof: &[u8],
+    ) -> Result<Verified<Membership>, Rejection>;
 
     /// Checks that `path` holds nothing in the state at `height`.
     ///
