@@ -192,6 +192,9 @@ mod tests {
         signed
     }
 
+    /// Own and next sets of each header, and which of them go along.
+    type SetRow = (&'static str, &'static [(u8, u8)], &'static [(Option<u8>, Option<u8>)]);
+
     #[tokio::test]
     async fn each_range_stands_on_its_own() {
         let config = crate::config::testing::config();
@@ -200,7 +203,7 @@ mod tests {
         for set in [1, 2] {
             cache.put(Hash::Sha256([set; 32]), Arc::new(vec![set]));
         }
-        let rows: &[(&str, &[(u8, u8)], &[(Option<u8>, Option<u8>)])] = &[
+        let rows: &[SetRow] = &[
             ("one", &[(1, 1)], &[(Some(1), None)]),
             ("the same set", &[(1, 1), (1, 1), (1, 1)], &[(Some(1), None), (None, None), (None, None)]),
             ("a change", &[(1, 1), (1, 2), (2, 2)], &[(Some(1), None), (Some(1), Some(2)), (Some(2), None)]),
