@@ -396,6 +396,12 @@ pub enum RecordError {
         /// The decoder's words.
         reason: String,
     },
+    /// A record holds what no reader accepts.
+    #[error("record would not read back: {reason}; it was not written, report this")]
+    Unreadable {
+        /// The decoder's words.
+        reason: String,
+    },
     /// The bytes are another spelling of a record.
     #[error("record is not canonical: {got} bytes given, {expected} bytes when encoded again; restore the journal from a backup")]
     NotCanonical {
@@ -414,6 +420,7 @@ impl RecordError {
             Self::Version { .. } => "CORE-REC-001",
             Self::Decode { .. } => "CORE-REC-002",
             Self::NotCanonical { .. } => "CORE-REC-003",
+            Self::Unreadable { .. } => "CORE-REC-004",
         }
     }
 }
@@ -431,12 +438,22 @@ struct VersionOnly {
 }
 
 impl Record {
-    /// The record as one line of JSON.
+    /// The record as one line of JSON. It is read back before it is given: a record that could be written and never
+    /// read, such as one about a packet with sequence 0, would make a journal unusable.
     ///
     /// # Errors
-    /// [`RecordError::Decode`]; no record of these types fails to encode.
+    /// [`RecordError::Unreadable`].
     pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
-        serde_json::to_vec(&Versioned { v: RECORD_VERSION, record: self }).map_err(decode_error)
+        let bytes = self.to_json().map_err(|error| RecordError::Unreadable { reason: error.to_string() })?;
+        match serde_json::from_slice::<Versioned<Self>>(&bytes) {
+            Ok(Versioned { record, .. }) if record == *self => Ok(bytes),
+            Ok(_) => Err(RecordError::Unreadable { reason: "it reads back as another record".into() }),
+            Err(error) => Err(RecordError::Unreadable { reason: error.to_string() }),
+        }
+    }
+
+    fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Versioned { v: RECORD_VERSION, record: self })
     }
 
     /// The record in these bytes.
@@ -449,7 +466,7 @@ impl Record {
             return Err(RecordError::Version { got: v, known: RECORD_VERSION });
         }
         let Versioned { record, .. } = serde_json::from_slice::<Versioned<Self>>(bytes).map_err(decode_error)?;
-        let again = record.encode()?;
+        let again = record.to_json().map_err(decode_error)?;
         if again != bytes {
             return Err(RecordError::NotCanonical { got: bytes.len(), expected: again.len() });
         }

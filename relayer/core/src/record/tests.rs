@@ -213,3 +213,27 @@ fn stages_have_the_names_they_are_stored_by() {
         assert_eq!(serde_json::to_string(&stage).unwrap(), format!("{:?}", stage.name()));
     }
 }
+
+#[test]
+fn what_would_not_read_back_is_not_written() {
+    let step = |path: &str, source_chain: &str, source_client: &str, sequence| {
+        let key = PacketKey { source_chain: source_chain.into(), source_client: source_client.into(), sequence };
+        let (packet, ack, reason) = (None, None, None);
+        Record::Packet(PacketStep {
+            path: path.into(),
+            key,
+            stage: Stage::Sent,
+            packet,
+            ack,
+            height: 1,
+            reason,
+            at_seconds: 1,
+        })
+    };
+    assert!(step("p", "quorum", "client-0", 1).encode().is_ok());
+    for record in
+        [step("p", "quorum", "client-0", 0), step("p", "quorum", "a/b", 1), step("p", "Quorum", "client-0", 1)]
+    {
+        assert_eq!(record.encode().map_err(|error| error.code()), Err("CORE-REC-004"), "{record:?}");
+    }
+}

@@ -11,6 +11,8 @@
 mod memory;
 mod reads;
 mod sled;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -286,12 +288,15 @@ fn apply(store: &dyn Store, records: &[Record], tip: &Tip) -> Result<(), StoreEr
 /// Folds what a store lacks; how many records that was.
 fn catch_up(journal: &Journal, store: &dyn Store, from: Tip) -> Result<u64, StoreError> {
     let end = journal.tip();
-    if from.records > end.records || from.offset_bytes > end.offset_bytes {
+    if from.records > end.records {
         return Err(StoreError::AheadOfJournal { store: from.records, journal: end.records });
     }
     let foreign = || StoreError::ForeignJournal { records: from.records, hash: from.hash };
-    if from.records == end.records {
-        return if from == end { Ok(0) } else { Err(foreign()) };
+    if from == end {
+        return Ok(0);
+    }
+    if from.records == end.records || from.offset_bytes >= end.offset_bytes {
+        return Err(foreign());
     }
     let mut first = true;
     let done = journal.replay(&from, |tip, records| {
@@ -301,7 +306,7 @@ fn catch_up(journal: &Journal, store: &dyn Store, from: Tip) -> Result<u64, Stor
     match done {
         Ok(()) => Ok(end.records.saturating_sub(from.records)),
         // The journal was checked whole when it was opened; what does not continue is the store's place in it.
-        Err(Carried(StoreError::Journal { .. })) if first => Err(foreign()),
+        Err(Carried(StoreError::Journal { .. })) if first && from != Tip::start() => Err(foreign()),
         Err(Carried(error)) => Err(error),
     }
 }

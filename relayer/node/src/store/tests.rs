@@ -1,0 +1,452 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing unwrap is a failing test")]
+
+use std::fs;
+
+use catenary_core::fold::HistoryEntry;
+use catenary_core::record::{
+    Cursor, Intent, IntentKind, NonceReleased, Outcome, OutcomeResult, PacketStep, SignedAttestation, SignedTx,
+    StatementKind, TrustedState,
+};
+use catenary_core::{PacketKey, Stage};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+fn cursor(height: u64) -> Record {
+    Record::Cursor(Cursor { chain: "quorum".into(), height })
+}
+
+fn key(sequence: u64) -> PacketKey {
+    PacketKey { source_chain: "quorum".into(), source_client: "client-0".into(), sequence }
+}
+
+fn step(sequence: u64, stage: Stage, at_seconds: u64) -> Record {
+    let (path, key) = ("p".into(), key(sequence));
+    let (packet, ack, reason) = (None, None, None);
+    Record::Packet(PacketStep { path, key, stage, packet, ack, height: at_seconds, reason, at_seconds })
+}
+
+fn intent(byte: u8) -> Intent {
+    Intent {
+        id: "b".into(),
+        path: "p".into(),
+        chain: "simd".into(),
+        key: "k".into(),
+        nonce: byte.into(),
+        tx_hash: Hash32([byte; 32]),
+        tx_bytes: vec![byte; 3],
+        kind: IntentKind::Recv,
+        packets: vec![key(byte.into())],
+        at_seconds: 5,
+    }
+}
+
+fn open(dir: &TempDir) -> (Ledger, OpenReport) {
+    Ledger::open(dir.path()).unwrap()
+}
+
+/// A data directory with a ledger of three commits, closed.
+fn filled() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.folded_records, report.rebuilt), (0, None));
+    ledger.record(vec![cursor(1), step(1, Stage::Sent, 1)]).unwrap();
+    ledger.record(vec![Record::Intent(intent(1))]).unwrap();
+    ledger.record(vec![step(1, Stage::Received, 2), cursor(2)]).unwrap();
+    dir
+}
+
+fn assert_filled(ledger: &Ledger) {
+    assert_eq!(ledger.cursor("quorum").unwrap(), Some(2));
+    assert_eq!(ledger.packet_state(&key(1)).unwrap().unwrap().stage, Stage::Received);
+    assert_eq!(ledger.open_packets("p").unwrap()[0].0, key(1));
+    assert_eq!(ledger.packets_in(Stage::Received, None, 10).unwrap(), [key(1)]);
+    assert_eq!(ledger.open_intents("simd").unwrap(), [intent(1)]);
+    assert_eq!(ledger.check().unwrap(), []);
+}
+
+#[test]
+fn what_was_recorded_is_there_after_a_restart() {
+    let dir = filled();
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.journal.records_count, report.folded_records, &report.rebuilt), (5, 0, &None));
+    assert_filled(&ledger);
+    let history = ledger.history(&key(1)).unwrap();
+    assert!(matches!(history[..], [HistoryEntry::Step(_), HistoryEntry::Step(_), HistoryEntry::Tx(_)]), "{history:?}");
+    let outcome =
+        Outcome { tx_hash: Hash32([1; 32]), chain: "simd".into(), result: OutcomeResult::Dropped, at_seconds: 9 };
+    ledger.record(vec![Record::Outcome(outcome.clone())]).unwrap();
+    assert_eq!(ledger.open_intents("simd").unwrap(), []);
+    assert_eq!(ledger.outcome("simd", &Hash32([1; 32])).unwrap(), Some(outcome));
+    assert_eq!(ledger.intent("simd", &Hash32([1; 32])).unwrap().unwrap().nonce, 1);
+}
+
+#[test]
+fn a_lost_store_is_folded_anew() {
+    let dir = filled();
+    fs::remove_dir_all(dir.path().join(STORE_DIR)).unwrap();
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.folded_records, report.rebuilt), (5, None));
+    assert_filled(&ledger);
+}
+
+#[test]
+fn a_damaged_store_is_moved_aside_and_folded_anew() {
+    let dir = filled();
+    for entry in fs::read_dir(dir.path().join(STORE_DIR)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::write(path, vec![0xa5; 5_000]).unwrap();
+        }
+    }
+    let (ledger, report) = open(&dir);
+    let (aside, _) = report.rebuilt.unwrap();
+    assert!(aside.is_dir());
+    assert_eq!(report.folded_records, 5);
+    assert_filled(&ledger);
+}
+
+/// Changes the store behind the ledger's back.
+fn tamper(dir: &TempDir, ops: &[StoreOp]) {
+    let store = SledStore::open(&dir.path().join(STORE_DIR)).unwrap();
+    store.apply(ops).unwrap();
+    store.flush().unwrap();
+}
+
+fn tip_op(change: impl FnOnce(&mut StoredTip), dir: &TempDir) -> StoreOp {
+    let store = SledStore::open(&dir.path().join(STORE_DIR)).unwrap();
+    let value = store.get(Tree::Meta, TIP_KEY).unwrap().unwrap();
+    let mut tip: StoredTip = serde_json::from_slice(&value).unwrap();
+    change(&mut tip);
+    StoreOp::Put { tree: Tree::Meta, key: TIP_KEY.into(), value: serde_json::to_vec(&tip).unwrap() }
+}
+
+#[test]
+fn a_store_of_another_layout_is_moved_aside() {
+    let dir = filled();
+    tamper(&dir, &[tip_op(|tip| tip.schema = STORE_SCHEMA + 1, &dir)]);
+    let (ledger, report) = open(&dir);
+    assert!(report.rebuilt.is_some());
+    assert_filled(&ledger);
+}
+
+#[test]
+fn a_store_that_does_not_know_its_place_is_moved_aside() {
+    let dir = filled();
+    tamper(&dir, &[StoreOp::Delete { tree: Tree::Meta, key: TIP_KEY.into() }]);
+    let (ledger, report) = open(&dir);
+    assert!(report.rebuilt.is_some());
+    assert_filled(&ledger);
+}
+
+#[test]
+fn a_store_that_knows_more_than_the_journal_is_refused() {
+    let dir = filled();
+    let journal = dir.path().join(JOURNAL_FILE);
+    let whole = fs::read(&journal).unwrap();
+    // The last commit is lost, to its first byte: the journal alone would take that for a torn end.
+    fs::write(&journal, &whole[..whole.len() - 1]).unwrap();
+    let error = Ledger::open(dir.path()).unwrap_err();
+    assert_eq!((error.code(), error.class()), ("STORE-003", catenary_light_clients::Class::Config), "{error}");
+    fs::remove_file(&journal).unwrap();
+    assert_eq!(Ledger::open(dir.path()).unwrap_err().code(), "STORE-003", "all of it is lost");
+    fs::write(&journal, &whole).unwrap();
+    assert_filled(&open(&dir).0);
+}
+
+#[test]
+fn a_store_of_another_journal_is_refused() {
+    let dir = filled();
+    let other = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(&other);
+    // As long as the other, and longer.
+    for extra in [3, 7] {
+        (0..extra).for_each(|height| ledger.record(vec![cursor(height), cursor(height)]).unwrap());
+        fs::copy(other.path().join(JOURNAL_FILE), dir.path().join(JOURNAL_FILE)).unwrap();
+        let error = Ledger::open(dir.path()).unwrap_err();
+        assert_eq!(error.code(), "STORE-005", "{error}");
+    }
+}
+
+#[test]
+fn a_store_behind_the_journal_folds_what_it_lacks() {
+    let dir = filled();
+    let path = dir.path().join(JOURNAL_FILE);
+    {
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.append(&[cursor(3), step(2, Stage::Sent, 3)]).unwrap();
+    }
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.folded_records, report.rebuilt), (2, None));
+    assert_eq!(ledger.cursor("quorum").unwrap(), Some(3));
+    assert_eq!(ledger.check().unwrap(), []);
+}
+
+#[test]
+fn check_finds_what_was_changed_in_the_store() {
+    let dir = filled();
+    let state = format!("state/{}", key(1).store_key());
+    tamper(
+        &dir,
+        &[
+            StoreOp::Put { tree: Tree::Packets, key: state.clone(), value: b"{}".to_vec() },
+            StoreOp::Put { tree: Tree::Nonces, key: "simd/k/1".into(), value: b"{}".to_vec() },
+            StoreOp::Delete { tree: Tree::Cursors, key: "quorum".into() },
+            StoreOp::Put { tree: Tree::Blobs, key: "x".into(), value: b"a cache is not compared".to_vec() },
+        ],
+    );
+    let found: Vec<_> = open(&dir).0.check().unwrap().into_iter().map(|found| (found.tree, found.key)).collect();
+    let expect = [
+        (Tree::Packets, state.clone()),
+        (Tree::Packets, state),
+        (Tree::Cursors, "quorum".into()),
+        (Tree::Nonces, "simd/k/1".into()),
+    ];
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn two_ledgers_never_share_a_directory() {
+    let dir = filled();
+    let (_held, _) = open(&dir);
+    assert_eq!(Ledger::open(dir.path()).unwrap_err().code(), "JRN-001");
+}
+
+#[test]
+fn threads_that_record_together_are_all_durable_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(open(&dir).0);
+    std::thread::scope(|scope| {
+        for thread in 0..8_u64 {
+            let ledger = Arc::clone(&ledger);
+            scope.spawn(move || {
+                for height in 1..=20 {
+                    let chain = format!("c{thread}");
+                    ledger.record(vec![Record::Cursor(Cursor { chain: chain.clone(), height })]).unwrap();
+                    assert_eq!(ledger.cursor(&chain).unwrap(), Some(height), "what is recorded can be read");
+                }
+            });
+        }
+    });
+    assert_eq!(ledger.tip().records, 160);
+    assert_eq!(ledger.check().unwrap(), []);
+    let mut last = std::collections::BTreeMap::new();
+    let ordered = |record| {
+        let Record::Cursor(Cursor { chain, height }) = record else { panic!("only cursors were recorded") };
+        assert_eq!(last.insert(chain, height).unwrap_or(0) + 1, height);
+    };
+    ledger.replay(ordered).unwrap();
+}
+
+/// A store that fails, to see that the ledger stops.
+#[derive(Debug)]
+struct Failing;
+
+impl Store for Failing {
+    fn apply(&self, _: &[StoreOp]) -> Result<(), StoreError> {
+        Err(StoreError::Io { action: "write", reason: "the disk is full".into() })
+    }
+    fn get(&self, _: Tree, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+    fn scan(&self, _: Tree, _: &str, _: Option<&str>, _: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn a_ledger_whose_store_failed_stops_until_the_restart_that_folds_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(JOURNAL_FILE);
+    {
+        let (journal, _) = Journal::open(&path).unwrap();
+        let (ledger, _) = Ledger::assemble(journal, Box::new(Failing), Tip::start()).unwrap();
+        assert_eq!(ledger.record(vec![cursor(1)]).unwrap_err().code(), "STORE-001");
+        let error = ledger.record(vec![cursor(2)]).unwrap_err();
+        assert_eq!(error.code(), "STORE-004");
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+    }
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.folded_records, ledger.cursor("quorum").unwrap()), (1, Some(1)));
+}
+
+#[test]
+fn records_that_cannot_be_kept_are_refused_and_stop_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(&dir);
+    let large = Record::Cursor(Cursor { chain: "x".repeat(APPEND_BYTES_MAX), height: 1 });
+    assert_eq!(ledger.record(vec![large]).unwrap_err().code(), "JRN-008");
+    // What would be written and never read again would make the journal unusable.
+    assert_eq!(ledger.record(vec![step(0, Stage::Sent, 1)]).unwrap_err().code(), "CORE-REC-004");
+    ledger.record(vec![cursor(1)]).unwrap();
+    ledger.record(Vec::new()).unwrap();
+    assert_eq!(ledger.tip().records, 1);
+}
+
+#[test]
+fn a_saved_client_comes_back_only_against_its_digest() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = |bytes: &[u8], height| TrustedState {
+        chain: "quorum".into(),
+        instance: Hash32([1; 32]),
+        height,
+        hash: Hash32([2; 32]),
+        digest: Hash32::sha256(&[bytes]),
+    };
+    {
+        let (ledger, _) = open(&dir);
+        assert_eq!(ledger.saved_client("quorum").unwrap(), None);
+        let other = TrustedState { digest: Hash32([9; 32]), ..state(b"one", 1) };
+        assert_eq!(ledger.save_client(other, b"one").unwrap_err().code(), "STORE-002");
+        ledger.save_client(state(b"one", 1), b"one").unwrap();
+        ledger.save_client(state(b"two", 2), b"two").unwrap();
+        assert_eq!(ledger.saved_client("quorum").unwrap(), Some((state(b"two", 2), b"two".to_vec())));
+        assert_eq!(ledger.scan(Tree::Blobs, "", None, 9).unwrap().len(), 1, "the older state is gone");
+        ledger.save_client(state(b"two", 2), b"two").unwrap();
+        assert_eq!(ledger.scan(Tree::Blobs, "", None, 9).unwrap().len(), 1, "the same state again stays");
+    }
+    let key = format!("client/quorum/{}", Hash32::sha256(&[b"two"]));
+    tamper(&dir, &[StoreOp::Put { tree: Tree::Blobs, key, value: b"twx".to_vec() }]);
+    assert_eq!(open(&dir).0.saved_client("quorum").unwrap(), None, "changed bytes are not given out");
+}
+
+#[test]
+fn pages_go_on_where_the_one_before_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open_in_memory(&dir.path().join("j")).unwrap();
+    ledger.record((1..=25).map(|sequence| step(sequence, Stage::Sent, 1)).collect()).unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let page = ledger.packets_in(Stage::Sent, seen.last(), 10).unwrap();
+        assert!(page.len() <= 10);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(seen, (1..=25).map(key).collect::<Vec<_>>());
+    assert_eq!(ledger.open_packets("p").unwrap().len(), 25);
+    assert_eq!(ledger.open_packets("p-other").unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn recording_from_async_code_does_not_block_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(open(&dir).0);
+    ledger.record_async(vec![cursor(4)]).await.unwrap();
+    assert_eq!(ledger.cursor("quorum").unwrap(), Some(4));
+}
+
+fn any_tree() -> impl Strategy<Value = Tree> {
+    prop::sample::select(vec![Tree::Packets, Tree::Cursors, Tree::Blobs])
+}
+
+fn any_key() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["", "a", "a/", "a/b", "a/b/c", "a0", "b", "\u{10ffff}"]).prop_map(Into::into)
+}
+
+fn any_op() -> impl Strategy<Value = StoreOp> {
+    (any_tree(), any_key(), prop::option::of(any::<u8>())).prop_map(|(tree, key, value)| match value {
+        Some(value) => StoreOp::Put { tree, key, value: vec![value] },
+        None => StoreOp::Delete { tree, key },
+    })
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let digest = || (0..3_u8).prop_map(|byte| Hash32([byte; 32]));
+    let signed = |(height, digest, is_state): (u64, Hash32, bool)| {
+        let statement = if is_state { StatementKind::State } else { StatementKind::Packets };
+        let (key, instance, timestamp_seconds) = ("k".into(), Hash32([1; 32]), is_state.then_some(height));
+        Record::SignedAttestation(SignedAttestation { key, instance, height, statement, digest, timestamp_seconds })
+    };
+    prop_oneof![
+        (1..5_u64).prop_map(cursor),
+        (1..4_u64, prop::sample::select(Stage::ALL.to_vec()), 1..4_u64).prop_map(|(s, stage, at)| step(s, stage, at)),
+        (1..4_u8).prop_map(|byte| Record::Intent(intent(byte))),
+        (1..4_u8).prop_map(|byte| Record::Outcome(Outcome {
+            tx_hash: Hash32([byte; 32]),
+            chain: "simd".into(),
+            result: OutcomeResult::Dropped,
+            at_seconds: 3
+        })),
+        (1..4_u64, digest()).prop_map(|(nonce, digest)| Record::SignedTx(SignedTx {
+            key: "k".into(),
+            chain: "c".into(),
+            nonce,
+            digest
+        })),
+        (1..4_u64).prop_map(|nonce| Record::NonceReleased(NonceReleased {
+            key: "k".into(),
+            chain: "c".into(),
+            nonce,
+            actor: "a".into(),
+            reason: "r".into(),
+            at_seconds: 1
+        })),
+        (1..4_u64, digest(), any::<bool>()).prop_map(signed),
+    ]
+}
+
+/// What happens to a ledger between two batches.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Nothing,
+    Restart,
+    LoseStore,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn sled_and_memory_answer_alike(
+        batches in prop::collection::vec(prop::collection::vec(any_op(), 0..6), 0..6),
+        reads in prop::collection::vec((any_tree(), any_key(), prop::option::of(any_key()), 0..5_usize), 12),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let sled = SledStore::open(dir.path()).unwrap();
+        let memory = MemoryStore::default();
+        for batch in &batches {
+            sled.apply(batch).unwrap();
+            memory.apply(batch).unwrap();
+        }
+        for (tree, key, after, limit) in reads {
+            prop_assert_eq!(sled.get(tree, &key).unwrap(), memory.get(tree, &key).unwrap());
+            let after = after.as_deref();
+            prop_assert_eq!(sled.scan(tree, &key, after, limit).unwrap(), memory.scan(tree, &key, after, limit).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_store_is_what_the_journal_folds_to(
+        steps in prop::collection::vec(
+            (
+                prop::collection::vec(any_record(), 1..4),
+                prop_oneof![Just(Event::Nothing), Just(Event::Nothing), Just(Event::Restart), Just(Event::LoseStore)],
+            ),
+            1..8,
+        ),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ledger = open(&dir).0;
+        let mut all = Vec::new();
+        for (records, event) in steps {
+            ledger.record(records.clone()).unwrap();
+            all.extend(records);
+            match event {
+                Event::Nothing => continue,
+                Event::Restart => drop(ledger),
+                Event::LoseStore => {
+                    drop(ledger);
+                    fs::remove_dir_all(dir.path().join(STORE_DIR)).unwrap();
+                }
+            }
+            ledger = open(&dir).0;
+        }
+        prop_assert_eq!(ledger.check().unwrap(), Vec::new());
+        let mut replayed = Vec::new();
+        ledger.replay(|record| replayed.push(record)).unwrap();
+        prop_assert_eq!(replayed, all);
+    }
+}
