@@ -158,10 +158,7 @@ impl Health {
     #[must_use]
     pub fn started(&self) -> Readiness {
         let state = self.read();
-        let mut reasons = Vec::new();
-        if !state.store_open {
-            reasons.push(Reason::new("NODE-HLT-002", "the store is not open yet"));
-        }
+        let mut reasons: Vec<Reason> = store_not_open(&state).into_iter().collect();
         reasons.extend(state.chains.iter().filter_map(|(name, chain)| not_started(name, chain)));
         Readiness::of(reasons)
     }
@@ -170,10 +167,7 @@ impl Health {
     #[must_use]
     pub fn ready(&self, now: Timestamp) -> Readiness {
         let state = self.read();
-        let mut reasons = Vec::new();
-        if !state.store_open {
-            reasons.push(Reason::new("NODE-HLT-002", "the store is not open yet"));
-        }
+        let mut reasons: Vec<Reason> = store_not_open(&state).into_iter().collect();
         for (name, chain) in &state.chains {
             reasons.extend(chain_reasons(name, chain, now));
         }
@@ -207,6 +201,10 @@ impl Health {
         }
         Some(readiness)
     }
+}
+
+fn store_not_open(state: &State) -> Option<Reason> {
+    (!state.store_open).then(|| Reason::new("NODE-HLT-002", "the store is not open yet"))
 }
 
 fn not_started(name: &str, chain: &ChainHealth) -> Option<Reason> {
