@@ -12,6 +12,8 @@ mod index;
 mod keys;
 mod passphrase;
 mod signer;
+#[cfg(test)]
+mod tests;
 
 pub use error::KeystoreError;
 pub use index::{Binding, KeyEntry, KEYS_MAX};

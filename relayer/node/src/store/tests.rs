@@ -255,13 +255,18 @@ impl Store for Failing {
     }
 }
 
+/// A ledger that keeps nothing, for tests of what must not happen then.
+pub(crate) fn failing_ledger(journal: &Path) -> Ledger {
+    let (journal, _) = Journal::open(journal).unwrap();
+    Ledger::assemble(journal, Box::new(Failing), Tip::start()).unwrap().0
+}
+
 #[test]
 fn a_ledger_whose_store_failed_stops_until_the_restart_that_folds_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(JOURNAL_FILE);
     {
-        let (journal, _) = Journal::open(&path).unwrap();
-        let (ledger, _) = Ledger::assemble(journal, Box::new(Failing), Tip::start()).unwrap();
+        let ledger = failing_ledger(&path);
         assert_eq!(ledger.record(vec![cursor(1)]).unwrap_err().code(), "STORE-001");
         let error = ledger.record(vec![cursor(2)]).unwrap_err();
         assert_eq!(error.code(), "STORE-004");
