@@ -197,10 +197,13 @@ pub(crate) async fn balance(transport: &Transport, address: &str, denom: &str) -
     let request = QueryBalanceRequest { address: address.to_owned(), denom: denom.to_owned() };
     let path = "/cosmos.bank.v1beta1.Query/Balance";
     let answer: Option<QueryBalanceResponse> = service(transport, path, &request, "balance answer").await?;
-    let coin = answer.and_then(|answer| answer.balance);
-    let Some(coin) = coin else { return Ok("0".to_owned()) };
+    amount(transport.chain(), denom, answer)
+}
+
+fn amount(chain: &str, denom: &str, answer: Option<QueryBalanceResponse>) -> Result<String> {
+    let Some(coin) = answer.and_then(|answer| answer.balance) else { return Ok("0".to_owned()) };
     if coin.denom != denom {
-        let chain = transport.chain().to_owned();
+        let chain = chain.to_owned();
         return Err(Error::Mismatch {
             chain,
             what: "balance in",
@@ -209,7 +212,7 @@ pub(crate) async fn balance(transport: &Transport, address: &str, denom: &str) -
         });
     }
     if coin.amount.is_empty() || coin.amount.len() > 78 || !coin.amount.bytes().all(|byte| byte.is_ascii_digit()) {
-        let (chain, reason) = (transport.chain().to_owned(), format!("amount {}", shorten(&coin.amount)));
+        let (chain, reason) = (chain.to_owned(), format!("amount {}", shorten(&coin.amount)));
         return Err(Error::QueryDecode { chain, what: "balance answer", reason });
     }
     Ok(coin.amount)
@@ -257,7 +260,7 @@ mod tests {
 
     const ADDRESS: &str = "cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh";
 
-    fn golden(name: &str) -> QueryAccountResponse {
+    fn golden<A: Message + Default>(name: &str) -> A {
         let text = include_str!("../../../tests/vectors/ibc/queries.json");
         let file: serde_json::Value = serde_json::from_str(text).unwrap();
         let row = file["rows"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
@@ -273,6 +276,22 @@ mod tests {
         assert!(matches!(other, Err(Error::Mismatch { what: "account", .. })));
         let empty = plain_account("c", ADDRESS, &QueryAccountResponse { account: None });
         assert!(matches!(empty, Err(Error::QueryDecode { .. })));
+    }
+
+    #[test]
+    fn balances_as_the_chain_encodes_them() {
+        let golden: QueryBalanceResponse = golden("balance");
+        assert_eq!(amount("c", "stake", Some(golden.clone())), Ok("12345".to_owned()));
+        assert_eq!(amount("c", "stake", None), Ok("0".to_owned()));
+        assert_eq!(amount("c", "stake", Some(QueryBalanceResponse { balance: None })), Ok("0".to_owned()));
+        let other = amount("c", "atoken", Some(golden.clone()));
+        assert!(matches!(other, Err(Error::Mismatch { .. })), "{other:?}");
+        for text in ["", "-1", "1.5", "1e9", " 1", &"9".repeat(79)] {
+            let mut spoilt = golden.clone();
+            spoilt.balance.as_mut().unwrap().amount = text.to_owned();
+            let got = amount("c", "stake", Some(spoilt));
+            assert!(matches!(got, Err(Error::QueryDecode { .. })), "{text:?}");
+        }
     }
 
     #[test]

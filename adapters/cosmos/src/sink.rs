@@ -109,17 +109,7 @@ impl CosmosAdapter {
             }
             Err(error) => return Err(error),
         };
-        let what = "simulation answer";
-        let answer = SimulateResponse::decode(answer.value.as_slice()).map_err(|error| Error::QueryDecode {
-            chain: chain(),
-            what,
-            reason: shorten(&error.to_string()),
-        })?;
-        let gas = answer.gas_info.map_or(0, |info| info.gas_used);
-        if gas == 0 {
-            return Err(Error::QueryDecode { chain: chain(), what, reason: "no gas used".to_owned() });
-        }
-        Ok(gas)
+        gas_used(&self.config.name, &answer.value)
     }
 
     async fn receipt_of(&self, hash: &TxHash) -> Result<Option<TxReceipt>> {
@@ -131,6 +121,21 @@ impl CosmosAdapter {
         };
         receipt(&self.config.name, &self.config.fee_denom, hash, &answer).map(Some)
     }
+}
+
+/// Gas in the answer to a simulation. Every transaction uses some.
+fn gas_used(chain: &str, answer: &[u8]) -> Result<u64> {
+    let wrong = |reason: String| Error::QueryDecode {
+        chain: chain.to_owned(),
+        what: "simulation answer",
+        reason: shorten(&reason),
+    };
+    let answer = SimulateResponse::decode(answer).map_err(|error| wrong(error.to_string()))?;
+    let gas = answer.gas_info.map_or(0, |info| info.gas_used);
+    if gas == 0 {
+        return Err(wrong("no gas used".to_owned()));
+    }
+    Ok(gas)
 }
 
 fn receipt(chain: &str, fee_denom: &str, hash: &TxHash, answer: &tx_endpoint::Response) -> Result<TxReceipt> {

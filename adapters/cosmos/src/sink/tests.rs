@@ -92,6 +92,21 @@ fn a_failed_broadcast_is_unknown_unless_the_node_says_more() {
     }
 }
 
+#[test]
+fn simulations_as_the_chain_encodes_them() {
+    let file = value(include_str!("../../../../tests/vectors/ibc/queries.json"));
+    let row = file["rows"].as_array().unwrap().iter().find(|row| row["name"] == "simulate").unwrap();
+    assert_eq!(row["abci_query_path"], SIMULATE);
+    let tx_bytes = hex::decode(row["fields"]["tx_hex"].as_str().unwrap()).unwrap();
+    let request = SimulateRequest { tx_bytes }.encode_to_vec();
+    assert_eq!(hex::encode(request), row["request_hex"].as_str().unwrap());
+    let answer = hex::decode(row["response_hex"].as_str().unwrap()).unwrap();
+    assert_eq!(gas_used("sim", &answer), Ok(row["fields"]["gas_used"].as_u64().unwrap()));
+    for (name, bytes) in [("empty", &answer[..0]), ("cut", &answer[..4]), ("no gas", &answer[answer.len() - 5..])] {
+        assert!(matches!(gas_used("sim", bytes), Err(Error::QueryDecode { .. })), "{name}");
+    }
+}
+
 fn hash() -> TxHash {
     let text = value(TX_SENT)["result"]["hash"].as_str().unwrap().to_owned();
     TxHash(Hash32::from_slice(&hex::decode(text).unwrap()).unwrap())
