@@ -299,7 +299,7 @@ fn path(parser: &mut Parser, at: &str, raw: &RawPath, (all, operators): (&Raw, &
     let delay = parser.range(&format!("{at}.turn_delay_blocks"), delay, 1, 1_000);
     let chunk = raw.attestation_chunk.unwrap_or(defaults::ATTESTATION_CHUNK);
     let chunk = parser.size(&format!("{at}.attestation_chunk"), chunk, 1, ATTESTED_PACKETS_MAX as u64);
-    let batch = raw.batch_messages_max.unwrap_or(defaults::BATCH_MESSAGES_MAX);
+    let batch = raw.batch_messages_max.unwrap_or(defaults::BATCH_MESSAGES);
     let batch = parser.size(&format!("{at}.batch_messages_max"), batch, 1, defaults::BATCH_MESSAGES_MAX);
     let a = side(parser, &format!("{at}.a"), (&raw.a, &raw.b.chain), (all, operators));
     let b = side(parser, &format!("{at}.b"), (&raw.b, &raw.a.chain), (all, operators));

@@ -4,8 +4,8 @@
 pub(super) const TELEMETRY_LISTEN: &str = "127.0.0.1:9464";
 /// A packet that times out within this is not delivered any more, in seconds: two slow blocks and a retry.
 pub(super) const RECV_MARGIN_SECONDS: u64 = 30;
-/// Sequences in a row that share a leader: one full batch of a GoQuorum transaction.
-pub(super) const TURN_BUCKET_SEQUENCES: u64 = 32;
+/// Sequences in a row that share a leader: one transaction of the default size.
+pub(super) const TURN_BUCKET_SEQUENCES: u64 = 20;
 /// Most endpoints of one chain: each may cost a deadline before the next is asked.
 pub(super) const URLS_MAX: u64 = 8;
 /// How far a header's time may be ahead, in seconds.
@@ -20,7 +20,9 @@ pub(super) const STALE_AFTER_SECONDS: u64 = 60;
 pub(super) const TURN_DELAY_BLOCKS: u64 = 3;
 /// Packets in one attestation (protocol page; chosen by measurement).
 pub(super) const ATTESTATION_CHUNK: u64 = 8;
-/// Most messages of one transaction, and the bound of that setting (the engine's job bound).
+/// Messages of one transaction: about 55 KB of the 64 KB that GoQuorum takes, so that one job is one transaction.
+pub(super) const BATCH_MESSAGES: u64 = 20;
+/// Bound of that setting (the engine's job bound).
 pub(super) const BATCH_MESSAGES_MAX: u64 = catenary_core::engine::limits::JOB_ITEMS_MAX as u64;
 /// Gas limit in percent of what was estimated.
 pub(super) const GAS_MULTIPLIER_PERCENT: u64 = 130;
