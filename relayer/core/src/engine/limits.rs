@@ -14,3 +14,5 @@ pub const BACKOFF_BLOCKS_MAX: u64 = 64;
 pub const TRANSIENT_BACKOFF_BLOCKS_MAX: u64 = 8;
 /// Blocks to wait for the claim of what was delivered, before looking again.
 pub const CLAIM_WAIT_BLOCKS: u64 = 10;
+/// How many times its own turn an operator waits at most for a leader that makes progress with other packets.
+pub const TURN_WAITS_MAX: u64 = 10;

@@ -19,6 +19,13 @@
 //! Every claim is only a reason to look: a job proves what it acts on, at a height that every member can verify.
 //! A packet ends only on a proof that its commitment is gone from the source.
 //!
+//! # Turns
+//!
+//! Any operator may deliver. Each computes who leads a bucket of sequences and waits `rank × turn_delay` blocks since
+//! the packet became deliverable, or since packets of the same leader were last seen to be done: a leader with a
+//! backlog is not overtaken while it works through it, but never waited for longer than
+//! [`limits::TURN_WAITS_MAX`] times the turn, so that one that leaves packets out cannot hold them back.
+//!
 //! # What an attacker can grow
 //!
 //! A lying endpoint can invent packets: at most [`limits::OPEN_PACKETS_MAX`] are held, further claims are refused
@@ -35,7 +42,7 @@ mod turns;
 mod types;
 
 pub use closed::SequenceSet;
-pub use turns::rank;
+pub use turns::{turn, Turn};
 pub use types::{
     Effect, Entry, Event, HeadView, ItemOutcome, Job, JobId, JobKind, Key, Options, Outcome, ParkReason, Side, State,
 };
@@ -51,6 +58,9 @@ pub struct Engine {
     pub(crate) heads: [Option<HeadView>; 2],
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) next_job: u64,
+    /// Newest height at which packets of each direction and leader were seen to be done by anybody: while a leader
+    /// works through its backlog, those after it wait.
+    pub(crate) progress: BTreeMap<(u8, usize), u64>,
     /// Impossible transitions seen; not zero means a bug, and is alerted on.
     pub(crate) impossible: u64,
 }
@@ -66,6 +76,7 @@ impl Engine {
             heads: [None, None],
             jobs: BTreeMap::new(),
             next_job: 1,
+            progress: BTreeMap::new(),
             impossible: 0,
         }
     }

@@ -1,6 +1,6 @@
 //! Which jobs are due: turns, deadlines, back-offs and batches.
 
-use super::turns::rank;
+use super::turns::{turn, Turn};
 use super::types::{Entry, HeadView, Job, JobId, JobKind, Key, Side, State};
 use super::{limits, Engine};
 
@@ -40,14 +40,25 @@ impl Engine {
     /// Remembers at which height of the destination each packet became deliverable: turns count from there.
     fn mark_ready(&mut self) {
         let heads = self.heads;
-        let options = self.options.recv_margin_seconds;
+        let (options, margin) = (&self.options, self.options.recv_margin_seconds);
         for (key, entry) in &mut self.packets {
+            let known = entry.ready_height.is_some() && entry.turn.is_some();
+            if known && entry.state != State::Sent {
+                continue;
+            }
+            let Some(need) = need(key, entry, &heads, margin) else { continue };
             if entry.ready_height.is_none() {
-                if let Some(need) = need(key, entry, &heads, options) {
-                    entry.ready_height = head_of(&heads, need.to).map(|head| head.height);
-                }
+                entry.ready_height = head_of(&heads, need.to).map(|head| head.height);
+            }
+            if entry.turn.is_none_or(|(kind, _)| kind != need.kind) {
+                entry.turn = Some((need.kind, turn_in(options, need.kind, *key)));
             }
         }
+    }
+
+    /// The turn of this node for a packet.
+    pub(super) fn turn_of(&self, kind: JobKind, key: Key) -> Turn {
+        turn_in(&self.options, kind, key)
     }
 
     fn take(&mut self, kind: JobKind, to: Side) -> Option<Job> {
@@ -95,14 +106,17 @@ impl Engine {
         if need.kind == JobKind::Confirm {
             return ready;
         }
-        let bucket = key.sequence.saturating_sub(1) / self.options.bucket.max(1);
-        let direction = (key.source as u8).saturating_mul(4).saturating_add(need.kind as u8);
-        let rank = rank(&self.options.path, direction, bucket, &self.options.operators, &self.options.own);
-        let wait_blocks = rank.saturating_mul(self.options.turn_delay_blocks);
+        let turn = match entry.turn {
+            Some((kind, turn)) if kind == need.kind => turn,
+            _ => self.turn_of(need.kind, *key),
+        };
+        let wait_blocks = turn.rank.saturating_mul(self.options.turn_delay_blocks);
         if need.kind == JobKind::Recv && self.deadline_is_short(entry, wait_blocks, head) {
             return ready;
         }
-        ready.saturating_add(wait_blocks)
+        let progress = self.progress.get(&(direction(need.kind, *key), turn.leader)).copied().unwrap_or_default();
+        let longest = ready.saturating_add(wait_blocks.saturating_mul(limits::TURN_WAITS_MAX));
+        ready.max(progress).saturating_add(wait_blocks).min(longest)
     }
 
     /// A deadline shorter than the turns skips them.
@@ -111,6 +125,16 @@ impl Engine {
         let wait_seconds = wait_blocks.saturating_mul(head.block_ms) / 1000;
         left_seconds < wait_seconds.saturating_add(self.options.recv_margin_seconds.saturating_mul(2))
     }
+}
+
+/// A kind of job for packets from one side: each has its own turn order.
+pub(super) const fn direction(kind: JobKind, key: Key) -> u8 {
+    (key.source as u8) * 4 + kind as u8
+}
+
+fn turn_in(options: &super::types::Options, kind: JobKind, key: Key) -> Turn {
+    let bucket = key.sequence.saturating_sub(1) / options.bucket.max(1);
+    turn(&options.path, direction(kind, key), bucket, &options.operators, &options.own)
 }
 
 const fn head_of(heads: &[Option<HeadView>; 2], side: Side) -> Option<HeadView> {

@@ -4,6 +4,7 @@ use catenary_api::PacketEvent;
 use catenary_light_clients::{Class, Timestamp};
 use catenary_protocol::{Acknowledgement, Packet};
 
+use super::plan::direction;
 use super::types::{Effect, Entry, Event, HeadView, ItemOutcome, Job, JobKind, Key, Outcome, ParkReason, Side, State};
 use super::{limits, Engine, JobId};
 
@@ -51,9 +52,11 @@ impl Engine {
             PacketEvent::WroteAck { packet, acknowledgement } => {
                 self.wrote_ack(side.other(), height, (packet, acknowledgement), at)
             }
-            PacketEvent::Acknowledged(packet) | PacketEvent::TimedOut(packet) => {
-                let key = Key { source: side, sequence: packet.sequence };
-                self.ended_claim(key, height)
+            PacketEvent::Acknowledged(packet) => {
+                self.ended_claim(JobKind::Ack, Key { source: side, sequence: packet.sequence }, height)
+            }
+            PacketEvent::TimedOut(packet) => {
+                self.ended_claim(JobKind::Timeout, Key { source: side, sequence: packet.sequence }, height)
             }
         }
     }
@@ -85,6 +88,7 @@ impl Engine {
         at: Timestamp,
     ) -> Vec<Effect> {
         let key = Key { source, sequence: packet.sequence };
+        self.progressed(JobKind::Recv, key, height);
         if self.is_closed(&key) {
             return Vec::new();
         }
@@ -102,13 +106,21 @@ impl Engine {
         vec![Effect::Entered { key }]
     }
 
-    fn ended_claim(&mut self, key: Key, height: u64) -> Vec<Effect> {
+    fn ended_claim(&mut self, kind: JobKind, key: Key, height: u64) -> Vec<Effect> {
+        self.progressed(kind, key, height);
         let Some(entry) = self.packets.get_mut(&key) else { return Vec::new() };
         if entry.state == State::Closing {
             return Vec::new();
         }
         entry.enter(State::Closing, height);
         vec![Effect::Entered { key }]
+    }
+
+    /// Somebody did what was to be done for a packet: those after its leader wait from here.
+    fn progressed(&mut self, kind: JobKind, key: Key, height: u64) {
+        let leader = self.turn_of(kind, key).leader;
+        let newest = self.progress.entry((direction(kind, key), leader)).or_default();
+        *newest = height.max(*newest);
     }
 
     fn release(&mut self, key: Key) -> Vec<Effect> {
@@ -204,6 +216,7 @@ impl Entry {
             not_before: 0,
             refusals: 0,
             failures: 0,
+            turn: None,
             job: None,
             delivered_by_us: false,
             seen_at,

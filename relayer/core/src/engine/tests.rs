@@ -50,7 +50,7 @@ fn operator(wanted: u64, kind: JobKind) -> &'static str {
     let operators = ["alpha", "beta", "gamma"];
     let all = operators.map(String::from).to_vec();
     let direction = kind as u8;
-    *operators.iter().find(|own| rank("p", direction, 0, &all, own) == wanted).expect("one has the rank")
+    *operators.iter().find(|own| turn("p", direction, 0, &all, own).rank == wanted).expect("one has the rank")
 }
 
 fn head(side: Side, height: u64, seconds: u64) -> Event {
@@ -267,4 +267,28 @@ fn a_job_takes_no_more_than_its_bound() {
     let _ = finish(&mut engine, &first, &ItemOutcome::Expired);
     let _ = engine.step(head(Side::B, 110, 110));
     assert_eq!(one_job(&mut engine).items.len(), limits::JOB_ITEMS_MAX);
+}
+
+#[test]
+fn those_after_a_leader_wait_while_it_works_through_its_backlog() {
+    // Sequences 1 to 8 are one bucket; sequence 8 is seen to be received at `progress`, sequence 1 is still open.
+    let check = |progress: Option<u64>, expect: u64| {
+        let mut engine = engine(operator(1, JobKind::Recv));
+        let _ = engine.step(sent(1));
+        assert_eq!(engine.due(), vec![], "the leader comes first");
+        if let Some(height) = progress {
+            let event = PacketEvent::WroteAck { packet: packet(8), acknowledgement: ack() };
+            let _ = engine.step(claim(Side::B, height, event));
+        }
+        let due_at = (100..400).find(|height| {
+            let _ = engine.step(head(Side::B, *height, 200));
+            engine.due().iter().any(|job| job.kind == JobKind::Recv)
+        });
+        assert_eq!(due_at, Some(expect), "progress at {progress:?}");
+    };
+    check(None, 103);
+    check(Some(99), 103);
+    check(Some(110), 113);
+    // One that leaves packets out is not waited for without end.
+    check(Some(390), 100 + 3 * limits::TURN_WAITS_MAX);
 }

@@ -4,6 +4,8 @@ use catenary_api::PacketEvent;
 use catenary_light_clients::{Class, Timestamp};
 use catenary_protocol::{Acknowledgement, Packet};
 
+use super::turns::Turn;
+
 /// One end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
@@ -109,6 +111,8 @@ pub struct Entry {
     pub refusals: u32,
     /// Transient failures in a row.
     pub failures: u32,
+    /// Its place in the turn order for a kind of job, once computed.
+    pub turn: Option<(JobKind, Turn)>,
     /// The job that has it.
     pub job: Option<JobId>,
     /// Whether an own transaction delivered it.

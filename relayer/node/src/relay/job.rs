@@ -4,6 +4,7 @@
 //! height, and send one transaction with one client update and the messages. Nothing of an endpoint is trusted on
 //! the way: the messages can be built only from verified facts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catenary_api::{Message, TxBody};
@@ -113,49 +114,59 @@ pub(super) async fn run(context: &PathContext, job: &Job, entries: Items) -> Out
     outcomes
 }
 
+/// Counts each failed item, and logs one line a reason, not a line an item.
 fn report(context: &PathContext, job: &Job, outcomes: &Outcomes) {
-    for (key, outcome) in outcomes {
+    let mut reasons: BTreeMap<&'static str, (usize, Class, &str)> = BTreeMap::new();
+    for (_, outcome) in outcomes {
         if let ItemOutcome::Failed { code, class, message } = outcome {
             context.observer.retried(&context.name, *class, code);
-            tracing::warn!(
-                path = context.name,
-                kind = job.kind.name(),
-                sequence = key.sequence,
-                side = key.source.name(),
-                code,
-                class = class.name(),
-                "{message}"
-            );
+            reasons.entry(code).or_insert((0, *class, message)).0 += 1;
+        }
+    }
+    for (code, (items, class, message)) in reasons {
+        let (path, kind, class_name) = (&context.name, job.kind.name(), class.name());
+        if class == Class::Transient {
+            tracing::info!(path, kind, items, code, class = class_name, "{message}");
+        } else {
+            tracing::warn!(path, kind, items, code, class = class_name, "{message}");
         }
     }
 }
 
 /// Leaves out what the newest state of the destination shows as done; the rest is decided by proofs.
 async fn leave_out_done(context: &PathContext, job: &Job, entries: Items) -> (Outcomes, Items) {
-    let paths: Vec<Vec<u8>> = entries
-        .iter()
-        .map(|(_, entry)| match job.kind {
-            JobKind::Recv => entry.packet.receipt_path().into_bytes(),
-            _ => entry.packet.commitment_path().into_bytes(),
-        })
-        .collect();
-    let present = match context.side(job.to).chain.source().present(&paths).await {
+    let packets: Vec<&Packet> = entries.iter().map(|(_, entry)| &entry.packet).collect();
+    let present = match present(context, job, &packets).await {
         Ok(present) => present,
-        Err(error) => {
-            let outcome = failed(&ProveError::Endpoint(error));
-            return (entries.into_iter().map(|(key, _)| (key, outcome.clone())).collect(), Vec::new());
-        }
+        Err(outcome) => return (entries.into_iter().map(|(key, _)| (key, outcome.clone())).collect(), Vec::new()),
     };
-    let (mut done, mut items) = (Vec::new(), Vec::new());
-    for ((key, entry), present) in entries.into_iter().zip(present) {
-        // A receipt that is there, or a commitment that is gone, means that somebody has done it.
-        if present == (job.kind == JobKind::Recv) {
-            done.push((key, ItemOutcome::AlreadyDone));
-        } else {
-            items.push((key, entry));
-        }
+    let (done, items): (Vec<_>, Vec<_>) = entries.into_iter().zip(present).partition(|(_, done)| *done);
+    let done = done.into_iter().map(|((key, _), _)| (key, ItemOutcome::AlreadyDone)).collect();
+    (done, items.into_iter().map(|(item, _)| item).collect())
+}
+
+/// The same just before a transaction, for what was attested a while ago.
+async fn still_open(context: &PathContext, job: &Job, batch: Vec<Ready>) -> (Outcomes, Vec<Ready>) {
+    let packets: Vec<&Packet> = batch.iter().map(|item| &item.packet).collect();
+    let present = match present(context, job, &packets).await {
+        Ok(present) => present,
+        Err(outcome) => return (batch.into_iter().map(|item| (item.key, outcome.clone())).collect(), Vec::new()),
+    };
+    let (done, open): (Vec<_>, Vec<_>) = batch.into_iter().zip(present).partition(|(_, done)| *done);
+    let done = done.into_iter().map(|(item, _)| (item.key, ItemOutcome::AlreadyDone)).collect();
+    (done, open.into_iter().map(|(item, _)| item).collect())
+}
+
+/// Which packets the newest state of the destination shows as done: a receipt that is there, or a commitment that is
+/// gone, means that somebody has done it.
+async fn present(context: &PathContext, job: &Job, packets: &[&Packet]) -> Result<Vec<bool>, ItemOutcome> {
+    let recv = job.kind == JobKind::Recv;
+    let path = |packet: &&Packet| if recv { packet.receipt_path() } else { packet.commitment_path() };
+    let paths: Vec<Vec<u8>> = packets.iter().map(|packet| path(packet).into_bytes()).collect();
+    match context.side(job.to).chain.source().present(&paths).await {
+        Ok(present) => Ok(present.into_iter().map(|present| present == recv).collect()),
+        Err(error) => Err(failed(&ProveError::Endpoint(error))),
     }
-    (done, items)
 }
 
 async fn deliver(context: &PathContext, job: &Job, items: Items) -> Result<Outcomes, (ItemOutcome, Items)> {
@@ -336,6 +347,13 @@ async fn send(context: &PathContext, job: &Job, update: &Message, batch: Vec<Rea
     let mut todo = vec![batch];
     let mut outcomes = Vec::new();
     while let Some(mut batch) = todo.pop() {
+        // Proofs and signatures took their time: another operator may have had its turn meanwhile.
+        let (done, rest) = still_open(context, job, batch).await;
+        outcomes.extend(done);
+        batch = rest;
+        if batch.is_empty() {
+            continue;
+        }
         let mut messages = vec![update.clone()];
         messages.extend(batch.iter().map(|item| item.message.clone()));
         let bytes = messages.iter().map(|message| to.chain.sink().size_bytes(message)).sum();
