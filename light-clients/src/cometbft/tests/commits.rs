@@ -137,7 +137,10 @@ fn cm_05_votes_for_nil_do_not_count_and_their_signers_are_known() {
 fn cm_06_every_field_of_the_commit_is_bound() {
     assert_eq!(commit(|_| ()), "verified");
     assert_eq!(commit(|commit| commit.round = 1), "LC-CMT-026");
-    assert_eq!(commit(|commit| commit.round = -1), "LC-CMT-004");
+    let chain = chain();
+    let negative = changed(&chain, |signed| signed.commit.as_mut().unwrap().round = -1);
+    let Verdict::Rejected(refused) = chain.client(1).advance(&negative, now()) else { panic!("a negative round") };
+    assert!(refused.code == "LC-CMT-004" && refused.message.starts_with("commit.round "), "{refused}");
     assert_eq!(commit(|commit| commit.height = 3), "LC-CMT-013");
     assert_eq!(commit(|commit| commit.block_id.as_mut().unwrap().hash[0] ^= 1), "LC-CMT-014");
     assert_eq!(commit(|commit| commit.block_id.as_mut().unwrap().hash.clear()), "LC-CMT-004");
@@ -153,7 +156,6 @@ fn cm_06_every_field_of_the_commit_is_bound() {
     assert_eq!(slot(|slot| slot.timestamp.as_mut().unwrap().seconds += 1), "LC-CMT-026");
     assert_eq!(slot(|slot| slot.timestamp.as_mut().unwrap().nanos += 1), "LC-CMT-026");
     assert_eq!(slot(|slot| slot.signature[7] ^= 1), "LC-CMT-026");
-    let chain = chain();
     let none = changed(&chain, |signed| signed.commit = None);
     assert_eq!(second(&chain, &none), "LC-CMT-005");
     let none = changed(&chain, |signed| signed.header = None);
@@ -181,6 +183,7 @@ fn cm_07_slots_have_the_form_of_their_flag_and_the_order_of_the_set() {
     assert_eq!(absent(|slot| slot.timestamp = None), "LC-CMT-016");
     assert_eq!(absent(|slot| slot.timestamp = Some(raw_time(1))), "LC-CMT-016");
     assert_eq!(absent(|slot| slot.signature = vec![0; 64]), "LC-CMT-016");
+    assert_eq!(absent(|slot| slot.validator_address = vec![0; 20]), "LC-CMT-016");
     assert_eq!(commit(|commit| commit.signatures.swap(0, 1)), "LC-CMT-017");
     assert_eq!(commit(|commit| drop(commit.signatures.remove(0))), "LC-CMT-015");
     assert_eq!(commit(|commit| commit.signatures.clear()), "LC-CMT-005");
@@ -374,6 +377,7 @@ fn updates_have_one_encoding() {
 fn sizes_are_bounded_before_work() {
     let chain = chain();
     assert_eq!(second(&chain, &vec![0; MAX_UPDATE_BYTES + 1]), "LC-CMT-001");
+    assert_eq!(second(&chain, &vec![0; MAX_UPDATE_BYTES]), "LC-CMT-002", "looked at");
     // Slots of two bytes each: counted, not allocated for. The same hidden behind a group or split over two commits.
     let slots = [0x22, 0x00].repeat(MAX_VALIDATORS + 1);
     let message = |tag: u8, content: &[u8]| {
