@@ -4,7 +4,7 @@
 //! slices of those bytes, whatever comes after the known ones too (a fork adds fields and none of them may get
 //! lost): a header rebuilt from a fixed structure hashes to something else after the next fork.
 //!
-//! The extra data is RLP `[vanity, [validator…], vote, round, [seal…]]` (EIP-650 and the QBFT specification): vanity
+//! The extra data is RLP `[vanity, [validator…], vote, round, [seal…]]` (EIP-650, QBFT specification): vanity
 //! of 32 bytes, addresses of 20, a vote that is `[]` or `[candidate, 0xff | ""]`, a round without leading zeros,
 //! seals of 65 bytes. Two hashes are made of a header, both without seals: the block hash has round 0, what the
 //! validators sign has the real round.

@@ -1,8 +1,9 @@
 //! The trusted state as bytes, and back.
 //!
-//! Canonical RLP `[version, instance, frozen, [[validator…]…], [[height, hash, parent hash, time, root, set, vote]…]]`
-//! with headers in ascending order and `set` an index into the list of sets. The newest [`SAVED_HEADERS`] headers
-//! are saved: what lies below can be filled in again from the chain, by parent hashes, without trust in anybody.
+//! Canonical RLP `[version, instance, frozen, [set…], [header…]]`. A set is a list of validators; a header is
+//! `[height, hash, parent hash, time, root, set, vote]` with an index into the list of sets, in ascending order of
+//! heights. The newest [`SAVED_HEADERS`] headers are saved: what lies below can be filled in again from the chain, by
+//! parent hashes, without trust in anybody.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

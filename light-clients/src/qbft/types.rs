@@ -410,7 +410,7 @@ pub enum QbftError {
     #[error("the router is the zero address; set the address of the IBC router")]
     ZeroRouter,
     /// Block 0 as the anchor.
-    #[error("block 0 cannot be the anchor: its time is 0, so it is expired, and its validators are unsorted; pin a later block")]
+    #[error("block 0 cannot be the anchor: it is expired, having time 0, and unsealed; pin a later block")]
     GenesisAnchor,
     /// What is wrong with a proof.
     #[error(transparent)]

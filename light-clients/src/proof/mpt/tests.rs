@@ -187,6 +187,11 @@ fn mpt_04_too_deep_is_an_error_and_never_absence() {
     assert_eq!(walk(&key, &nodes), Err("LC-MPT-012"));
     nodes.push(vec![0x80]);
     assert_eq!(walk(&key, &nodes), Err("LC-MPT-002"));
+    // A branch that lies beyond the key after three nodes already.
+    let beyond = branch(&[(0, string(&[9; 32])), (1, string(&[8; 32]))], &[]);
+    let last = branch(&[(0, hashed(&beyond)), (1, string(&[9; 32]))], &[]);
+    let first = list(&[string(&compact(&[0; 63], false)), hashed(&last)]);
+    assert_eq!(walk(&key, &[first, last, beyond]), Err("LC-MPT-012"));
     // An extension that reaches or passes the end of the key.
     for nibbles in [64, 65] {
         let node = list(&[string(&compact(&vec![0; nibbles], false)), string(&[9; 32])]);

@@ -235,6 +235,7 @@ fn evidence_is_checked_as_strictly_as_updates() {
     short.seals.truncate(2);
     let orphan = twin(|h| h.parent_hash.0[0] ^= 1);
     let formless = twin(|h| h.difficulty = 2);
+    let rootless = twin(|h| h.state_root = Hash32([0; 32]));
     let future = twin(|h| h.time_seconds += 1000);
     let mut shrunk = good.clone();
     shrunk.validators.pop();
@@ -243,6 +244,7 @@ fn evidence_is_checked_as_strictly_as_updates() {
         (&short, "LC-QUO-003"),
         (&orphan, "LC-QBFT-015"),
         (&formless, "LC-QBFT-009"),
+        (&rootless, "LC-QBFT-012"),
         (&future, "LC-TRUST-005"),
         (&shrunk, "LC-QBFT-017"),
     ] {
