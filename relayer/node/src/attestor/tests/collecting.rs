@@ -109,6 +109,20 @@ async fn the_agreed_height_is_one_that_m_members_have_ours_included() {
 }
 
 #[tokio::test]
+async fn members_whose_last_signature_failed_choose_the_height_only_when_they_are_needed() {
+    let consortium = Consortium::new([4, HEAD, HEAD]).await;
+    let collector = consortium.collector(2);
+    for operator in &consortium.operators[1..] {
+        operator.signer.remember(StateAttestation { height: 3, timestamp_seconds: 1 });
+    }
+    let error = collector.collect(3, PACKET, &[], 8).await.unwrap_err();
+    assert!(error.to_string().contains("ATT-106"), "{error}");
+    // Both are needed now, and both are ahead of us: the height is still one that we can sign.
+    assert_eq!(collector.agree_height(2).await.unwrap(), 4);
+    collector.collect(4, PACKET, &[sent(1)], 8).await.unwrap();
+}
+
+#[tokio::test]
 async fn members_that_are_down_are_missed_only_when_too_few_are_left() {
     let mut consortium = Consortium::new([HEAD; 3]).await;
     let (two, three) = (consortium.collector(2), consortium.collector(3));
