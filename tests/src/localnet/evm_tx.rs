@@ -37,18 +37,20 @@ pub(crate) fn sign_legacy(from: &Account, tx: &LegacyTx<'_>) -> Vec<u8> {
 }
 
 /// Without leading zeros, as RLP writes numbers.
-fn trim(bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|b| **b == 0).count()..]
 }
 
-fn bytes(b: &[u8]) -> Vec<u8> {
+/// A string as RLP writes it.
+pub(crate) fn bytes(b: &[u8]) -> Vec<u8> {
     match b {
         [one] if *one < 0x80 => vec![*one],
         _ => [header(0x80, b.len()), b.to_vec()].concat(),
     }
 }
 
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
+/// A list of encoded items as RLP writes it.
+pub(crate) fn list(items: &[Vec<u8>]) -> Vec<u8> {
     let body = items.concat();
     [header(0xc0, body.len()), body].concat()
 }

@@ -10,14 +10,14 @@
 mod account;
 pub mod build;
 mod error;
-mod evm_tx;
+pub(crate) mod evm_tx;
 pub mod ports;
 pub mod process;
 mod quorum;
 pub mod record;
 mod rpc;
 mod simd;
-mod workdir;
+pub(crate) mod workdir;
 
 pub use account::{escrow_address, seed_of, Account};
 pub use build::{ensure_built, Binaries};

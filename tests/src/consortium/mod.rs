@@ -1,0 +1,192 @@
+//! Three operators between the two real networks, as an end-to-end test or a person who watches needs them.
+//!
+//! [`Consortium::start`] does what a real consortium does, with the `catenary` program itself: deploys the contracts,
+//! makes and imports keys, pins anchors, creates the path, checks, and runs three nodes. Users then move value
+//! ([`Asset`], [`Order`]); what happened is read from the chains ([`Trail`], [`Deliveries`], [`Book`]), never from the
+//! members' own words, which are used only to know when to look.
+//!
+//! Everything dies with the value, also on a panic; the logs stay then.
+
+mod binary;
+mod books;
+mod config;
+mod deliveries;
+mod moves;
+mod operator;
+mod setup;
+mod table;
+mod trail;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use catenary_adapter_cosmos::CosmosAdapter;
+use catenary_adapter_evm::EvmAdapter;
+use serde_json::Value;
+
+pub use books::Book;
+pub use config::{Clients, CHAINS, MEMBERS, PATH};
+pub use deliveries::{Deliveries, Delivery, Kind};
+pub use moves::{Asset, Order, Sending};
+pub use operator::{Operator, Readiness};
+pub use table::render as render_table;
+pub use trail::{End, Passage, Seen, Trail};
+
+use crate::localnet::workdir::Workdir;
+use crate::localnet::{wait_until, Account, LocalnetError, Quorum, Simd};
+
+/// The Cosmos chain's denomination that is moved.
+pub const NATIVE: &str = "atoken";
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct ConsortiumOptions {
+    /// Validators of the Cosmos chain.
+    pub simd_validators: usize,
+    /// Destination blocks before the next in turn sends.
+    pub turn_delay_blocks: u64,
+    /// Packets in one attestation.
+    pub attestation_chunk: u64,
+    /// Whether alpha reaches both chains through proxies that can lie.
+    pub proxied: bool,
+    /// Told of each step.
+    pub progress: fn(&str),
+}
+
+impl Default for ConsortiumOptions {
+    fn default() -> Self {
+        Self {
+            simd_validators: 1,
+            turn_delay_blocks: 3,
+            attestation_chunk: 8,
+            proxied: false,
+            progress: |step| eprintln!("consortium: {step}"),
+        }
+    }
+}
+
+/// Two networks, three members and two users; all processes die with it.
+#[derive(Debug)]
+pub struct Consortium {
+    // Before the networks, so that no member sees them go.
+    /// The members, in the order of [`MEMBERS`].
+    pub operators: Vec<Operator>,
+    /// The clients of the path.
+    pub clients: Clients,
+    /// Proxies between alpha and the two chains, when they were asked for.
+    pub proxies: Vec<crate::proxy::Proxy>,
+    evm: EvmAdapter,
+    cosmos: CosmosAdapter,
+    evm_user: Account,
+    cosmos_user: Account,
+    router: [u8; 20],
+    app: [u8; 20],
+    token: [u8; 20],
+    runtime: tokio::runtime::Runtime,
+    trail: Trail,
+    /// Heights at which the members began: nothing of interest is before.
+    started_at: [u64; 2],
+    shared: config::Shared,
+    /// The EVM network.
+    pub quorum: Quorum,
+    /// The Cosmos network.
+    pub simd: Simd,
+    dir: Workdir,
+}
+
+impl Consortium {
+    /// The user who sends from the EVM chain.
+    #[must_use]
+    pub const fn evm_user(&self) -> &Account {
+        &self.evm_user
+    }
+
+    /// The user who sends from the Cosmos chain.
+    #[must_use]
+    pub const fn cosmos_user(&self) -> &Account {
+        &self.cosmos_user
+    }
+
+    /// The ERC-20 that is moved, as `0x…`.
+    #[must_use]
+    pub fn token(&self) -> String {
+        format!("0x{}", hex::encode(self.token))
+    }
+
+    /// The folder of configurations, keys and logs.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// Polls the running members until one of them says that all the packets have ended, and gives how:
+    /// `acknowledged` or `refunded`.
+    ///
+    /// # Errors
+    /// When a member died, or a packet did not end in time: the error names it, where it stands, and the logs' ends.
+    pub fn wait_ended(&self, keys: &[String], deadline: Duration) -> Result<Vec<String>, LocalnetError> {
+        let all: Vec<usize> = (0..self.operators.len()).collect();
+        self.wait_ended_at(&all, keys, deadline)
+    }
+
+    /// As [`Consortium::wait_ended`], asking only some members.
+    ///
+    /// # Errors
+    /// As [`Consortium::wait_ended`].
+    pub fn wait_ended_at(
+        &self,
+        members: &[usize],
+        keys: &[String],
+        deadline: Duration,
+    ) -> Result<Vec<String>, LocalnetError> {
+        let mut open: Vec<String> = Vec::new();
+        wait_until(&format!("the end of {} packets", keys.len()), deadline, || {
+            self.operators.iter().try_for_each(Operator::check)?;
+            for operator in members.iter().map(|member| &self.operators[*member]).filter(|operator| operator.is_up()) {
+                // One that is starting does not answer yet.
+                let Ok(packets) = operator.packets() else { continue };
+                let stages: Vec<String> = keys.iter().map(|key| stage(&packets, key)).collect();
+                if stages.iter().all(|stage| ended(stage)) {
+                    return Ok(Some(stages));
+                }
+                let told = keys.iter().zip(stages).filter(|(_, stage)| !ended(stage));
+                open = told.map(|(key, stage)| format!("{key} {stage} at {}", operator.id)).collect();
+            }
+            Ok(None)
+        })
+        .map_err(|error| {
+            error.with_detail(|| {
+                let words: String = self.operators.iter().map(Operator::last_words).collect();
+                format!("; open: {}\n{words}", open.join(", "))
+            })
+        })
+    }
+
+    /// Waits until every running member is ready.
+    ///
+    /// # Errors
+    /// As [`Operator::wait_ready`].
+    pub fn wait_ready(&self, deadline: Duration) -> Result<(), LocalnetError> {
+        self.operators.iter().filter(|operator| operator.is_up()).try_for_each(|operator| operator.wait_ready(deadline))
+    }
+}
+
+fn stage(packets: &[Value], key: &str) -> String {
+    let found = packets.iter().find(|packet| packet["key"] == key);
+    found.and_then(|packet| packet["stage"].as_str()).unwrap_or("unknown").to_owned()
+}
+
+fn ended(stage: &str) -> bool {
+    matches!(stage, "acknowledged" | "refunded")
+}
+
+/// Seconds since 1970.
+fn now_seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map(|since| since.as_secs()).unwrap_or_default()
+}
+
+/// What an adapter or a chain refused.
+fn chain_error(error: impl std::fmt::Display) -> LocalnetError {
+    LocalnetError::answer("a chain", error)
+}

@@ -1,0 +1,247 @@
+//! One member: its folder, its `catenary` process, and what it tells of itself over HTTP.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::config::PASSPHRASE_ENV;
+use crate::localnet::process::{Node, Spec};
+use crate::localnet::{wait_until, LocalnetError};
+
+/// Passphrase of the test keys.
+const PASSPHRASE: &str = "only for tests on loopback";
+/// How long one request to a member may take, in seconds.
+const HTTP_SECONDS: u64 = 10;
+
+/// A member of the consortium.
+#[derive(Debug)]
+pub struct Operator {
+    /// Name.
+    pub id: String,
+    dir: PathBuf,
+    binary: PathBuf,
+    telemetry_port: u16,
+    agent: ureq::Agent,
+    node: Option<Node>,
+}
+
+/// An answer of `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Codes of the reasons.
+    pub codes: Vec<String>,
+    /// The reasons in words.
+    pub text: String,
+}
+
+impl Operator {
+    /// A member that runs `binary` with what lies in `dir`.
+    pub(super) fn new(id: &str, dir: PathBuf, binary: &Path, telemetry_port: u16) -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(HTTP_SECONDS)))
+            .http_status_as_error(false)
+            .build();
+        let (id, binary) = (id.to_owned(), binary.to_owned());
+        Self { id, dir, binary, telemetry_port, agent: config.into(), node: None }
+    }
+
+    /// The folder with configuration, keys, journal and log.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.join("catenary.toml")
+    }
+
+    /// Where the node writes its log.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.dir.join("catenary.log")
+    }
+
+    /// Replaces the configuration file; a running node reads it when it is restarted.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, text: &str) -> Result<(), LocalnetError> {
+        std::fs::write(self.config_file(), text).map_err(LocalnetError::io("writing a configuration"))
+    }
+
+    /// Runs a command of the command line and gives its JSON answer.
+    ///
+    /// # Errors
+    /// [`LocalnetError::Tool`] with what it printed when it was refused.
+    pub fn cli(&self, args: &[&str]) -> Result<Value, LocalnetError> {
+        self.cli_with(&self.config_file(), args)
+    }
+
+    /// As [`Operator::cli`], with another configuration file.
+    ///
+    /// # Errors
+    /// As [`Operator::cli`].
+    pub fn cli_with(&self, config: &Path, args: &[&str]) -> Result<Value, LocalnetError> {
+        let program = format!("catenary {}", args.join(" "));
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(config).arg("--json").args(args).env(PASSPHRASE_ENV, PASSPHRASE);
+        let output = command.output().map_err(LocalnetError::io(format!("running {program}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let output_text = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+            return Err(LocalnetError::Tool { program, status: output.status.to_string(), output: output_text });
+        }
+        serde_json::from_str(&text).map_err(|error| LocalnetError::answer(format!("{program} ({error})"), text))
+    }
+
+    /// Starts the node; in debug builds it aborts at `failpoint`, when one is given.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn start(&mut self, failpoint: Option<&str>) -> Result<(), LocalnetError> {
+        let mut env = vec![(PASSPHRASE_ENV.to_owned(), PASSPHRASE.to_owned())];
+        env.extend(failpoint.map(|name| ("CATENARY_FAILPOINT".to_owned(), name.to_owned())));
+        self.node = None;
+        let spec = Spec {
+            name: format!("operator {}", self.id),
+            program: self.binary.clone(),
+            args: vec!["--config".into(), self.config_file().into(), "run".into()],
+            env,
+            log: self.log_file(),
+        };
+        self.node = Some(Node::start(spec)?);
+        Ok(())
+    }
+
+    /// Kills the node at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.node = None;
+    }
+
+    /// Asks the node to end, and waits for it.
+    pub fn stop(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.stop();
+        }
+    }
+
+    /// Whether the node was started and not ended by us.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Fails when the node ended by itself.
+    ///
+    /// # Errors
+    /// [`LocalnetError::NodeDied`] with the end of its log.
+    pub fn check(&self) -> Result<(), LocalnetError> {
+        self.node.as_ref().map_or(Ok(()), Node::check)
+    }
+
+    /// Waits until the node has ended by itself, as it does at a failpoint.
+    ///
+    /// # Errors
+    /// [`LocalnetError::Timeout`].
+    pub fn wait_dead(&mut self, deadline: Duration) -> Result<(), LocalnetError> {
+        let what = format!("the end of operator {}", self.id);
+        let waited = wait_until(&what, deadline, || Ok(self.check().is_err().then_some(())));
+        self.node = None;
+        waited
+    }
+
+    /// Starts the node and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Operator::start`] and [`Operator::wait_ready`].
+    pub fn restart(&mut self, deadline: Duration) -> Result<(), LocalnetError> {
+        self.start(None)?;
+        self.wait_ready(deadline)
+    }
+
+    /// Waits until the node is ready.
+    ///
+    /// # Errors
+    /// When it ends by itself, or is not ready in time, with its reasons.
+    pub fn wait_ready(&self, deadline: Duration) -> Result<(), LocalnetError> {
+        let mut last = String::new();
+        wait_until(&format!("readiness of operator {}", self.id), deadline, || {
+            self.check()?;
+            Ok(self.ready(None).ok().and_then(|state| {
+                last = state.text;
+                state.ready.then_some(())
+            }))
+        })
+        .map_err(|error| error.with_detail(|| format!("\n{last}\n{}", self.last_words())))
+    }
+
+    /// What `/readyz` says, of a path when one is named.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn ready(&self, path: Option<&str>) -> Result<Readiness, LocalnetError> {
+        let query = path.map(|name| format!("?path={name}")).unwrap_or_default();
+        let text = self.get(&format!("/readyz{query}"))?;
+        let value: Value = serde_json::from_str(&text).map_err(|_| LocalnetError::answer("/readyz", &text))?;
+        let reasons = value["reasons"].as_array().cloned().unwrap_or_default();
+        let codes = reasons.iter().filter_map(|reason| reason["code"].as_str()).map(str::to_owned).collect();
+        Ok(Readiness { ready: value["ready"] == true, codes, text })
+    }
+
+    /// Sum of the series of a metric that have all the labels.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64, LocalnetError> {
+        let page = self.get("/metrics")?;
+        let wanted: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let series = page.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let base = series.split('{').next()?;
+            (base == name && wanted.iter().all(|label| series.contains(label))).then(|| value.parse::<f64>().ok())?
+        });
+        Ok(series.sum())
+    }
+
+    /// The packets that the node knows, without their history.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn packets(&self) -> Result<Vec<Value>, LocalnetError> {
+        let text = self.get("/v1/packets?limit=1000")?;
+        serde_json::from_str(&text).map_err(|_| LocalnetError::answer("/v1/packets", text))
+    }
+
+    /// An answer of the node's HTTP address, whatever its status.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn get(&self, path: &str) -> Result<String, LocalnetError> {
+        let url = format!("http://127.0.0.1:{}{path}", self.telemetry_port);
+        let fail = |error: ureq::Error| LocalnetError::Rpc {
+            method: "GET".to_owned(),
+            url: url.clone(),
+            message: error.to_string(),
+        };
+        let mut response = self.agent.get(&url).call().map_err(fail)?;
+        response.body_mut().with_config().limit(16 << 20).read_to_string().map_err(fail)
+    }
+
+    /// Address of the node's metrics, health and packets.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.telemetry_port)
+    }
+
+    /// The end of the node's log.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        self.node.as_ref().map(Node::last_words).unwrap_or_default()
+    }
+}
