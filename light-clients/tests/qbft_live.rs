@@ -87,7 +87,7 @@ fn block_hashes_are_those_of_the_node() {
 fn every_live_header_is_followed_through_rounds_and_votes() {
     let headers = headers();
     let client = follow(&headers);
-    assert_eq!(client.status().trusted_height as usize, headers.len() - 1);
+    assert_eq!(client.status().trusted_height, headers.len() as u64 - 1);
     for (height, bytes) in headers.iter().enumerate().skip(1) {
         let (header, verified) = (RawHeader::decode(bytes).unwrap(), client.header(height as u64).unwrap());
         assert_eq!((verified.height, verified.hash), (header.number, header.block_hash()));
