@@ -182,6 +182,25 @@ impl fmt::Display for InstanceId {
 
 /// A fact that a light client of this crate has checked. Private fields, no public constructor, not
 /// deserialisable: it cannot be made from a claim, and it does not survive a restart.
+///
+/// Nobody else can construct one:
+///
+/// ```compile_fail,E0451
+/// use catenary_light_clients::{Family, Hash32, InstanceId, Verified};
+/// let instance = InstanceId::new(Family::Qbft, "1", (1, Hash32([1; 32])), &[]);
+/// let forged = Verified { instance, fact: 1 };
+/// ```
+///
+/// ```compile_fail,E0624
+/// use catenary_light_clients::{Family, Hash32, InstanceId, Verified};
+/// let instance = InstanceId::new(Family::Qbft, "1", (1, Hash32([1; 32])), &[]);
+/// let forged = Verified::new(instance, 1);
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn stored<T: Default>() -> T { T::default() }
+/// let forged: catenary_light_clients::Verified<catenary_light_clients::Membership> = stored();
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified<T> {
     instance: InstanceId,

@@ -27,6 +27,24 @@ fn check_commitment(got: &[u8], expected: Hash32) -> Result<(), Error> {
 }
 
 /// A packet whose commitment is proven in the state of its source.
+///
+/// A claim alone is not enough:
+///
+/// ```compile_fail,E0451
+/// use catenary_light_clients::{Membership, Verified};
+/// use catenary_protocol::{Packet, VerifiedPacket};
+/// fn forge(packet: Packet, fact: Verified<Membership>) -> VerifiedPacket {
+///     VerifiedPacket { packet, fact }
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use catenary_light_clients::Membership;
+/// use catenary_protocol::{Packet, VerifiedPacket};
+/// fn forge(packet: Packet, claim: Membership) {
+///     let _ = VerifiedPacket::new(packet, claim);
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VerifiedPacket {
     packet: Packet,
