@@ -79,10 +79,10 @@ fn the_format_is_golden() {
     let end = hex::encode(&bytes[..HEADER_BYTES + FRAME_BYTES + 4]);
     let expect = concat!(
         "43544e594a524e4c010000002bb1ec73", // magic, version, CRC-32C
-        "4200000001", // payload length, type
-        "b9dbc21c", // CRC-32C
+        "4200000001",                       // payload length, type
+        "b9dbc21c",                         // CRC-32C
         "68777503f38f7ac2f32e5da53feffa84c6d2bc9288db9f3e51648598b411599d", // chain hash
-        "3e000000", // length of the first record
+        "3e000000",                         // length of the first record
     );
     assert_eq!(end, expect);
 }
