@@ -16,7 +16,7 @@ use catenary_protocol::{Packet, VerifiedAck, VerifiedPacket, VerifiedTimeout};
 
 use super::confirm;
 use super::send::{Note, SendError, Sender, Sent};
-use crate::attestor::{AttestedChunk, Collected, Collector, CommitmentKind, Facts, RefusedPacket};
+use crate::attestor::{AttestedChunk, Availability, Collected, Collector, CommitmentKind, Facts, RefusedPacket};
 use crate::chain::{Chain, ProveError};
 use crate::store::Ledger;
 
@@ -49,6 +49,8 @@ pub trait PathObserver: Send + Sync {
     fn ended(&self, path: &str, entry: &Entry, outcome: Outcome, now: Timestamp);
     /// Whether enough members signed for a side's on-chain client; else the code and what is missing.
     fn served(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>);
+    /// Who can sign for a side's on-chain client, which judges `chain`.
+    fn available(&self, path: &str, side: Side, chain: &str, availability: &Availability);
     /// A batch was sent.
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize);
     /// An item did not work and is tried again.

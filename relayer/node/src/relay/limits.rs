@@ -12,3 +12,7 @@ pub const RECEIPT_POLLS_MAX: u32 = 200;
 pub const REBROADCAST_POLLS: u32 = 33;
 /// Attempts to build one transaction when the nonce turns out to be taken.
 pub const NONCE_ATTEMPTS: u32 = 3;
+/// Milliseconds between two counts of the open packets for the metrics: scrapes are seconds apart.
+pub const REPORT_MS: u128 = 1_000;
+/// Milliseconds between two looks at who can sign, when nothing is sent: a member that is down shows within this.
+pub const PROBE_MS: u64 = 5_000;

@@ -12,12 +12,14 @@ mod confirm;
 mod job;
 pub mod limits;
 mod observe;
+mod probe;
 mod runner;
 mod scan;
 mod send;
 
 pub use job::{PathContext, PathObserver, PathSide};
 pub use observe::{ChainWatch, PathWatch};
+pub use probe::probe;
 pub use runner::cursor_name;
 pub use runner::{PathRunner, Restored};
 pub use send::{Note, ReleasingSigner, SendError, SendObserver, Sender, SenderParts, Sent};

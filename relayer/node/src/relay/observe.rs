@@ -13,6 +13,7 @@ use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
 
 use super::job::PathObserver;
 use super::send::SendObserver;
+use crate::attestor::Availability;
 use crate::chain::{ChainObserver, Stop};
 use crate::platform;
 use crate::store::Ledger;
@@ -20,7 +21,7 @@ use crate::telemetry::metrics::{
     BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, MethodClass, Metrics, MisbehaviourStage,
     Outcome as RpcOutcome, PacketKind, Task, Terminal, TxOutcome,
 };
-use crate::telemetry::{Health, Reason};
+use crate::telemetry::{AttestorHealth, Health, Reason};
 
 /// Heights between two saves of a light client: a restart verifies at most this many headers again.
 const SAVE_HEIGHTS: u64 = 100;
@@ -228,6 +229,26 @@ impl PathObserver for PathWatch {
                 health.reasons.push(Reason::new(code, format!("{prefix}{message}")));
             }
         });
+    }
+
+    fn available(&self, path: &str, side: Side, chain: &str, availability: &Availability) {
+        let missing = availability.missing.iter().map(|(member, code)| match code {
+            Some(code) => format!("{member} ({})", code.code()),
+            None => member.clone(),
+        });
+        let next = AttestorHealth {
+            chain: chain.to_owned(),
+            have: availability.have,
+            need: availability.need,
+            missing: missing.collect(),
+        };
+        self.health.path(path, |health| match health.attestors.iter_mut().find(|known| known.chain == next.chain) {
+            Some(known) => *known = next,
+            None => health.attestors.push(next),
+        });
+        if availability.is_enough() {
+            self.served(path, side, Ok(()));
+        }
     }
 
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize) {

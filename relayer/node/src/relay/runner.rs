@@ -36,6 +36,7 @@ pub struct PathRunner {
     cursors: [u64; 2],
     jobs: JoinSet<(JobId, Vec<(Key, ItemOutcome)>)>,
     releases: mpsc::Receiver<Key>,
+    reported: Option<std::time::Instant>,
 }
 
 impl std::fmt::Debug for PathRunner {
@@ -57,7 +58,7 @@ impl PathRunner {
         let mut engine = Engine::new(options);
         restored.ended.into_iter().for_each(|key| engine.restore_closed(key));
         restored.open.into_iter().for_each(|(key, entry)| engine.restore(key, entry));
-        Self { context, engine, cursors: restored.cursors, jobs: JoinSet::new(), releases }
+        Self { context, engine, cursors: restored.cursors, jobs: JoinSet::new(), releases, reported: None }
     }
 
     /// Runs until cancelled, then waits for the jobs in flight.
@@ -94,20 +95,29 @@ impl PathRunner {
         let [head_a, head_b] = heads;
         loop {
             self.start_jobs();
-            self.context.observer.packets(&self.context.name, &mut self.engine.packets());
+            self.report();
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(batch) = claims.recv(), if !self.engine.is_full() => self.take_claims(batch, rewinds)?,
                 Some(done) = self.jobs.join_next() => {
-                    // A job that panicked is a bug; its items are free again when the path restarts.
-                    if let Ok((job, items)) = done {
-                        self.step(vec![Event::JobDone { job, items }], Vec::new(), rewinds)?;
-                    }
+                    // A job that panicked is a bug of ours: the node stops, loudly, and starts again from its journal.
+                    let (job, items) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                    self.step(vec![Event::JobDone { job, items }], Vec::new(), rewinds)?;
                 }
                 Ok(()) = head_a.changed() => self.head(Side::A, head_a),
                 Ok(()) = head_b.changed() => self.head(Side::B, head_b),
                 Some(key) = self.releases.recv() => self.step(vec![Event::Release { key }], Vec::new(), rewinds)?,
             }
+        }
+    }
+
+    /// Shows the open packets in the metrics, at most once a second: it walks over all of them.
+    fn report(&mut self) {
+        let now = platform::monotonic();
+        let due = self.reported.is_none_or(|last| now.duration_since(last).as_millis() >= limits::REPORT_MS);
+        if due {
+            self.reported = Some(now);
+            self.context.observer.packets(&self.context.name, &mut self.engine.packets());
         }
     }
 

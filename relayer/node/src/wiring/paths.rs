@@ -244,7 +244,7 @@ fn entry(
     let state = match stage {
         Stage::Received => State::Received,
         Stage::Parked if message.starts_with("phantom") => return Ok(None),
-        Stage::Parked => State::Parked(ParkReason { code: "NODE-JOB-003", message }),
+        Stage::Parked => State::Parked(ParkReason { code: PARKED_BEFORE, message }),
         _ => State::Sent,
     };
     let mut entry = Entry::new(packet, state, height, Timestamp::from_seconds(at_seconds));

@@ -20,7 +20,7 @@ use crate::chain::Chain;
 use crate::config::{AdapterConfig, Config, PathConfig};
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
-use crate::relay::{PathContext, PathRunner, PathWatch, Sender, SenderParts};
+use crate::relay::{probe, PathContext, PathRunner, PathWatch, Sender, SenderParts};
 use crate::store::Ledger;
 use crate::telemetry::http::{self, HttpState};
 use crate::telemetry::metrics::{ChainScope, PathScope, SideScope};
@@ -175,8 +175,13 @@ impl Node {
         self.reconcile().await?;
         let mut routes = Vec::new();
         for path in &self.config.paths {
-            let (runner, route) = self.path(path)?;
+            let (context, runner, route) = self.path(path)?;
             routes.push(route);
+            let stopped = stop.clone();
+            tasks.spawn(async move {
+                probe(context, stopped).await;
+                Ok(())
+            });
             let stop = stop.clone();
             tasks.spawn(async move { runner.run(stop).await.map_err(WiringError::from) });
         }
@@ -240,7 +245,7 @@ impl Node {
         Ok(())
     }
 
-    fn path(&self, path: &PathConfig) -> Result<(PathRunner, ReleaseRoute), WiringError> {
+    fn path(&self, path: &PathConfig) -> Result<(Arc<PathContext>, PathRunner, ReleaseRoute), WiringError> {
         let parts = Parts {
             config: &self.config,
             chains: &self.chains,
@@ -267,7 +272,8 @@ impl Node {
         let (releases, released) = mpsc::channel(RELEASES_MAX);
         let restored = restore(&self.ledger, &self.config, path)?;
         tracing::info!(path = path.name, open = restored.open.len(), ended = restored.ended.len(), "path restored");
-        let runner = PathRunner::new(Arc::new(context), options, restored, released);
-        Ok((runner, ReleaseRoute { releases, sides }))
+        let context = Arc::new(context);
+        let runner = PathRunner::new(context.clone(), options, restored, released);
+        Ok((context, runner, ReleaseRoute { releases, sides }))
     }
 }
