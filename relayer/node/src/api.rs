@@ -65,6 +65,14 @@ pub fn router(state: ApiState) -> Router {
         .with_state(state)
 }
 
+/// No packet has this key, and none carries this payment reference.
+pub(crate) const UNKNOWN: &str = "API-002";
+
+/// What [`UNKNOWN`] says.
+pub(crate) fn unknown(key: &str) -> String {
+    format!("no packet and no payment reference {key:?} is known here")
+}
+
 fn refuse(status: StatusCode, code: &str, message: impl Into<String>) -> Response {
     (status, Json(Refusal { code: code.to_owned(), message: message.into() })).into_response()
 }
@@ -84,10 +92,7 @@ async fn list(State(state): State<ApiState>, Query(filter): Query<Filter>) -> Re
 
 async fn show(State(state): State<ApiState>, Query(query): Query<KeyQuery>) -> Response {
     match query::find(&state.ledger, &query.key) {
-        Ok(views) if views.is_empty() => {
-            let message = format!("no packet and no payment reference {:?} is known here", query.key);
-            refuse(StatusCode::NOT_FOUND, "API-002", message)
-        }
+        Ok(views) if views.is_empty() => refuse(StatusCode::NOT_FOUND, UNKNOWN, unknown(&query.key)),
         Ok(views) => Json(views).into_response(),
         Err(error) => store_failed(&error),
     }
@@ -99,9 +104,8 @@ async fn retry(State(state): State<ApiState>, Query(query): Query<KeyQuery>) -> 
         Err(error) => return refuse(StatusCode::BAD_REQUEST, "API-003", format!("{error}")),
     };
     for route in state.routes.iter() {
-        let side = route.sides.iter().find(|(chain, client, _)| {
-            *chain == key.source_chain && *client == key.source_client
-        });
+        let side =
+            route.sides.iter().find(|(chain, client, _)| *chain == key.source_chain && *client == key.source_client);
         if let Some((_, _, source)) = side {
             let key = Key { source: *source, sequence: key.sequence };
             return match route.releases.try_send(key) {
@@ -110,7 +114,7 @@ async fn retry(State(state): State<ApiState>, Query(query): Query<KeyQuery>) -> 
             };
         }
     }
-    refuse(StatusCode::NOT_FOUND, "API-002", format!("no path of this node carries {key}"))
+    refuse(StatusCode::NOT_FOUND, "API-005", format!("no path of this node carries {key}"))
 }
 
 async fn clients(State(state): State<ApiState>) -> Response {

@@ -1,3 +1,4 @@
+//! What each record does to the ledger, and what it can never do.
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 use std::collections::BTreeMap;

@@ -22,7 +22,7 @@ impl Chain {
             let reached = watch.wait_for(|state| state.provable_height >= height);
             let limit = Duration::from_millis(self.options.wait_above_head_ms);
             // A timeout is told below, by the head that was reached.
-            let _ = tokio::time::timeout(limit, reached).await.map(|state| state.is_ok());
+            let _ = platform::within(limit, reached).await.map(|state| state.is_ok());
         }
         let state = self.head.borrow().clone();
         if let Some(stop) = state.stop {

@@ -4,9 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Catenary: cross-chain transfers that every member verifies for itself.
+/// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "catenary", version, about, long_about = None, arg_required_else_help = true)]
+#[command(
+    name = "catenary",
+    version,
+    about = "Cross-chain transfers that every member verifies for itself",
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// Configuration file (TOML). Environment variables CATENARY__… override it.
     #[arg(long, short, global = true, env = "CATENARY_CONFIG", default_value = "catenary.toml")]

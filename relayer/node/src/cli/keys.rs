@@ -6,28 +6,19 @@ use catenary_core::record::{AnchorSet, Record};
 use catenary_light_clients::{Anchor, Hash32};
 
 use super::args::KeyArgs;
-use super::open_ledger;
 use super::output::{object, table, Failure, Output};
+use super::{chain_config, no_router, open_ledger};
 use crate::config::Config;
 use crate::keystore::{Authority, Binding, Keystore};
 use crate::platform;
 
 fn binding(config: &Config, key: &KeyArgs) -> Result<Binding, Failure> {
-    let unknown = || {
-        let known: Vec<&str> = config.chains.iter().map(|chain| chain.name.as_str()).collect();
-        Failure::new("NODE-CLI-003", format!("there is no chain {:?}; known are {}", key.chain, known.join(", ")))
-    };
-    let chain = config.chain(&key.chain).ok_or_else(unknown)?;
+    let chain = chain_config(config, &key.chain)?;
     if key.purpose == "transactions" {
         return Ok(Binding::Transactions { chain: key.chain.clone() });
     }
-    let instance = chain.instance().ok_or_else(|| {
-        let message = format!(
-            "chain {} has no router yet, and an attestor key is bound to it; run `catenary chain deploy {}` first",
-            key.chain, key.chain
-        );
-        Failure::new("NODE-CLI-004", message)
-    })?;
+    // An attestor key is bound to the router too.
+    let instance = chain.instance().ok_or_else(|| no_router(&key.chain))?;
     Ok(Binding::attestor(&key.chain, instance))
 }
 
@@ -93,9 +84,7 @@ pub(super) fn set_anchor(
     output: Output,
 ) -> Result<(), Failure> {
     let NewAnchor { chain, height, hash } = anchor;
-    let configured = config
-        .chain(chain)
-        .ok_or_else(|| Failure::new("NODE-CLI-003", format!("there is no chain {chain:?} in the configuration")))?;
+    let configured = chain_config(config, chain)?;
     let digits = hash.strip_prefix("0x").unwrap_or(hash);
     let parsed = hex::decode(digits)
         .ok()

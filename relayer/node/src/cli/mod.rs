@@ -13,7 +13,7 @@ use std::sync::Arc;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, LogFormat};
+use crate::config::{Chain as ChainConfig, Config, LogFormat, PathConfig};
 use crate::store::Ledger;
 use crate::telemetry::logging;
 use crate::wiring;
@@ -82,6 +82,27 @@ async fn dispatch(cli: Cli, output: Output) -> Result<(), Failure> {
 fn open_ledger(config: &Config) -> Result<Arc<Ledger>, Failure> {
     let (ledger, _) = Ledger::open(&config.data_dir)?;
     Ok(Arc::new(ledger))
+}
+
+/// A configured chain by its name.
+fn chain_config<'a>(config: &'a Config, name: &str) -> Result<&'a ChainConfig, Failure> {
+    let known: Vec<&str> = config.chains.iter().map(|chain| chain.name.as_str()).collect();
+    let message = format!("there is no chain {name:?}; known are {}", known.join(", "));
+    config.chain(name).ok_or_else(|| Failure::new("NODE-CLI-003", message))
+}
+
+/// A configured path by its name.
+fn path_config<'a>(config: &'a Config, name: &str) -> Result<&'a PathConfig, Failure> {
+    let known: Vec<&str> = config.paths.iter().map(|path| path.name.as_str()).collect();
+    let message = format!("there is no path {name:?}; known are {}", known.join(", "));
+    config.path(name).ok_or_else(|| Failure::new("NODE-CLI-016", message))
+}
+
+/// The contracts of an EVM chain are not deployed yet, or not configured.
+fn no_router(chain: &str) -> Failure {
+    let message =
+        format!("chain {chain} has no router; run `catenary chain deploy {chain}` and configure what it prints");
+    Failure::new("NODE-CLI-004", message)
 }
 
 async fn run(config: Config) -> Result<(), Failure> {

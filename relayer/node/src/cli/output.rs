@@ -36,6 +36,7 @@ failures!(
     crate::keystore::KeystoreError,
     crate::chain::ProveError,
     crate::relay::SendError,
+    crate::telemetry::LoggingError,
     catenary_core::StoreError,
 );
 
@@ -47,13 +48,8 @@ impl From<catenary_api::Error> for Failure {
 
 impl From<crate::config::ConfigErrors> for Failure {
     fn from(errors: crate::config::ConfigErrors) -> Self {
-        Self::new(errors.0.first().map_or("CFG-000", |problem| problem.kind.code()), errors.to_string())
-    }
-}
-
-impl From<crate::telemetry::LoggingError> for Failure {
-    fn from(error: crate::telemetry::LoggingError) -> Self {
-        Self::new("NODE-CLI-002", error.to_string())
+        // Never empty: it is made only from problems.
+        Self::new(errors.0.first().map_or("", |problem| problem.kind.code()), errors.to_string())
     }
 }
 

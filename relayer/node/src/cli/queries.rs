@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::args::ListArgs;
 use super::open_ledger;
 use super::output::{table, Failure, Output};
-use crate::api::{KeyQuery, Refusal};
+use crate::api::{self, KeyQuery, Refusal};
 use crate::config::Config;
 use crate::query::{self, ClientView, Filter, PacketView};
 use crate::wiring;
@@ -61,8 +61,7 @@ pub(super) async fn find(config: &Config, key: &str) -> Result<Vec<PacketView>, 
         Answer::NotRunning => {
             let views = query::find(&*open_ledger(config)?, key)?;
             if views.is_empty() {
-                let message = format!("no packet and no payment reference {key:?} is known here");
-                return Err(Failure::new("API-002", message));
+                return Err(Failure::new(api::UNKNOWN, api::unknown(key)));
             }
             Ok(views)
         }

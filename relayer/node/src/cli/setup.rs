@@ -7,9 +7,8 @@ use catenary_light_clients::{cometbft, qbft};
 use catenary_protocol::limits::TIMEOUT_AHEAD_SECONDS_MAX;
 
 use super::args::SendArgs;
-use super::open_ledger;
 use super::output::{object, Failure, Output};
-use super::queries;
+use super::{chain_config, no_router, open_ledger, path_config, queries};
 use crate::config::{AdapterConfig, Chain as ChainConfig, Config, Side};
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
@@ -22,12 +21,6 @@ use crate::wiring::{self, FamilyAdapter, Signers};
 const TOOLS_DIR: &str = "tools";
 /// Milliseconds between looks at a transfer that is waited for.
 const WAIT_POLL_MS: u64 = 500;
-
-fn chain_config<'a>(config: &'a Config, name: &str) -> Result<&'a ChainConfig, Failure> {
-    let known: Vec<&str> = config.chains.iter().map(|chain| chain.name.as_str()).collect();
-    let message = format!("there is no chain {name:?}; known are {}", known.join(", "));
-    config.chain(name).ok_or_else(|| Failure::new("NODE-CLI-003", message))
-}
 
 fn sender(config: &Config, chain: &ChainConfig, key: &str, ledger: &Arc<Ledger>) -> Result<Arc<Sender>, Failure> {
     let passphrase = config.keystore.passphrase.read()?;
@@ -104,10 +97,7 @@ async fn end(config: &Config, (here, there): (&Side, &Side), ledger: &Arc<Ledger
     let observer = wiring::observer_for(chain, &wiring::metrics_for(config), &wiring::health_for(config), None);
     let connected = wiring::connect(chain, &adapter, None, observer).await?;
     let place = match &chain.adapter {
-        AdapterConfig::Evm(evm) => {
-            let message = format!("chain {} has no router; run `catenary chain deploy {}`", chain.name, chain.name);
-            Place::Evm { router: evm.router.ok_or_else(|| Failure::new("NODE-CLI-004", message))?.0 }
-        }
+        AdapterConfig::Evm(evm) => Place::Evm { router: evm.router.ok_or_else(|| no_router(&chain.name))?.0 },
         AdapterConfig::Cosmos(_) => Place::Cosmos,
     };
     // The client on the other end judges this chain, so its attestors attest this one.
@@ -124,9 +114,7 @@ async fn end(config: &Config, (here, there): (&Side, &Side), ledger: &Arc<Ledger
 
 /// Creates the clients of a path.
 pub(super) async fn create_path(config: &Config, name: &str, output: Output) -> Result<(), Failure> {
-    let known: Vec<&str> = config.paths.iter().map(|path| path.name.as_str()).collect();
-    let message = format!("there is no path {name:?}; known are {}", known.join(", "));
-    let path = config.path(name).ok_or_else(|| Failure::new("NODE-CLI-016", message))?;
+    let path = path_config(config, name)?;
     let ledger = open_ledger(config)?;
     let ends = [end(config, (&path.a, &path.b), &ledger).await?, end(config, (&path.b, &path.a), &ledger).await?];
     let created =
@@ -168,9 +156,7 @@ fn memo(args: &SendArgs) -> String {
 /// Sends a transfer, and with `--wait` waits until it has ended.
 pub(super) async fn transfer(config: &Config, args: SendArgs, output: Output) -> Result<(), Failure> {
     let chain = chain_config(config, &args.from)?;
-    let path = config
-        .path(&args.path)
-        .ok_or_else(|| Failure::new("NODE-CLI-016", format!("there is no path {:?}", args.path)))?;
+    let path = path_config(config, &args.path)?;
     let side = [&path.a, &path.b].into_iter().find(|side| side.chain == args.from).ok_or_else(|| {
         let message = format!("path {} joins {} and {}, not {}", path.name, path.a.chain, path.b.chain, args.from);
         Failure::new("NODE-CLI-017", message)

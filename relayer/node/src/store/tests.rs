@@ -1,3 +1,4 @@
+//! The ledger against its journal: reopened, rebuilt, torn, and with the store lost.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing unwrap is a failing test")]
 
 use std::fs;

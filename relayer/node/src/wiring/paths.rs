@@ -23,6 +23,9 @@ use crate::relay::{cursor_name, PathSide, ReleasingSigner, Restored, Sender};
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
+/// The packet was parked before this start; the message is the reason that was journaled then.
+const PARKED_BEFORE: &str = "NODE-JOB-003";
+
 /// The keystore's signer in the forms that senders and attestors take.
 #[derive(Debug, Clone)]
 pub struct Signers(pub Arc<KeystoreSigner>);
