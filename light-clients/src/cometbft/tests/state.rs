@@ -42,6 +42,11 @@ fn cm_11_evidence_is_judged_as_strictly_as_updates() {
     let chain = chain();
     let change = |header: &mut tendermint_proto::v0_38::types::Header| header.data_hash = [7; 32].to_vec();
     let strangers = Chain::of(CHAIN, signers(2, &[10, 10, 10, 10]), 2);
+    // Strangers that go on from our block 1: their header is valid for whoever does not ask who was announced.
+    let mut intruders = strangers.clone();
+    intruders.blocks.truncate(1);
+    intruders.blocks[0] = chain.block(1).clone();
+    intruders.push(Hash32([5; 32]));
     let unlinked = chain.resign(2, &all(&chain, Block), |header| header.last_block_id = None);
     let mut unsigned = fork(&chain, 2);
     unsigned.signed.commit.as_mut().unwrap().signatures[0].signature[0] ^= 1;
@@ -49,6 +54,7 @@ fn cm_11_evidence_is_judged_as_strictly_as_updates() {
         (chain.resign(2, &[Block, Block, Absent, Absent], change).update(), "LC-CMT-023"),
         (chain.resign(2, &[Block, Nil, Nil, Nil], change).update(), "LC-CMT-023"),
         (strangers.update(2), "LC-CMT-021"),
+        (intruders.update(2), "LC-CMT-020"),
         (unlinked.update(), "LC-CMT-021"),
         (unsigned.update(), "LC-CMT-026"),
         (vec![], "LC-CMT-005"),
@@ -69,6 +75,12 @@ fn cm_11_evidence_is_judged_as_strictly_as_updates() {
     ours.signed.commit.as_mut().unwrap().signatures[0].signature[0] ^= 1;
     assert_eq!(advance(&mut client, &ours.update()), "verified", "a no-op");
     assert_eq!(evidence(&client, &ours.update(), &fork(&chain, 2).update()), Err("LC-CMT-026"));
+    // Below the anchor a half must be linked to, and signed as well.
+    let client = chain.client(5);
+    assert_eq!(evidence(&client, &chain.update(4), &fork(&chain, 4).update()), Err("LC-CMT-030"));
+    let few = chain.resign(4, &[Block, Block, Absent, Absent], |_| ());
+    assert_eq!(evidence(&client, &few.update(), &fork(&chain, 4).update()), Err("LC-CMT-023"));
+    assert_eq!(evidence(&client, &chain.update(3), &fork(&chain, 3).update()), Err("LC-CMT-029"));
     let later = chain.time(1).checked_add_seconds(chain.config(1).trust.trusting_period_seconds).unwrap();
     let expired = chain.client(1).misbehaviour(&chain.update(2), &fork(&chain, 2).update(), later).unwrap_err();
     assert_eq!(expired.code, "LC-TRUST-006");
@@ -357,6 +369,9 @@ fn saved_state_comes_back_as_it_was_and_only_so() {
     assert_eq!(refused(chain.config(1), &saved, &Hash32([0; 32])), "LC-TRUST-009");
     assert_eq!(refused(chain.config(1), &saved[1..], &digest), "LC-TRUST-009");
     assert_eq!(refused(chain.config(2), &saved, &digest), "LC-TRUST-010");
+    let mut nothing_retained = chain.config(1);
+    nothing_retained.trust.retain_heights = 1;
+    assert_eq!(refused(nothing_retained, &saved, &digest), "LC-CMT-033");
     for cut in 0..saved.len() {
         let bytes = &saved[..cut];
         assert_eq!(refused(chain.config(1), bytes, &Hash32::sha256(&[bytes])), "LC-TRUST-011", "cut at {cut}");
