@@ -198,7 +198,7 @@ fn expired(expired_at: Timestamp, now: Timestamp) -> Rejection {
         class: Class::Config,
         message: format!(
             "trust ended at {expired_at}, it is {now}; check the chain by other means and run \
-             `catenary client anchor set HEIGHT HASH --reason`"
+             `catenary client anchor set CHAIN HEIGHT HASH --reason`"
         ),
     }
 }

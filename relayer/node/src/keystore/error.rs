@@ -162,7 +162,7 @@ pub enum KeystoreError {
     /// The journal does not know what this key signed.
     #[error(
         "key {id} has attested before, but the journal knows nothing of it: put the right journal back, or run \
-         `catenary attestor reset --key {id} --reason …` if it is lost"
+         `catenary attestor reset {id} --reason …` if it is lost"
     )]
     NoMemory {
         /// Key.
