@@ -86,12 +86,12 @@ impl Consortium {
 
     /// As [`Consortium::passages`], at one height a side.
     pub(super) fn passages_at(&mut self, heights: [u64; 2]) -> Result<BTreeMap<String, Passage>, LocalnetError> {
-        for side in 0..2 {
-            self.scan(side, heights[side])?;
+        for (side, height) in heights.into_iter().enumerate() {
+            self.scan(side, height)?;
         }
         let mut passages: BTreeMap<String, Passage> = BTreeMap::new();
-        for side in 0..2 {
-            for claim in self.trail.events[side].iter().filter(|claim| claim.height <= heights[side]) {
+        for (side, height) in heights.into_iter().enumerate() {
+            for claim in self.trail.events[side].iter().filter(|claim| claim.height <= height) {
                 let time_ms = self.trail.times[side].get(&claim.height).copied().unwrap_or_default();
                 let seen = Seen { height: claim.height, time_ms, tx: claim.tx };
                 self.enter(&mut passages, side, (&claim.event, seen))?;

@@ -66,7 +66,7 @@ fn qbft_hash(block: &Value) -> Option<String> {
 }
 
 fn pad(digits: &str) -> String {
-    if digits.len() % 2 == 0 {
+    if digits.len().is_multiple_of(2) {
         digits.to_owned()
     } else {
         format!("0{digits}")
