@@ -1,7 +1,9 @@
 //! The house rules, checked over the whole repository. Each rule's own test, with bad samples, is beside the rule.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use catenary_tests::tidy::{arrows, codes, lengths, purity, repository, sources, vectors, words, Source, Violation};
+use catenary_tests::tidy::{
+    arrows, codes, lengths, licences, purity, repository, sources, vectors, words, Source, Violation,
+};
 
 /// Read anew by each test: syntax trees cannot be shared between threads.
 fn all() -> Vec<Source> {
@@ -15,6 +17,13 @@ fn none(found: Vec<Violation>) {
 #[test]
 fn crates_know_only_whom_they_may() {
     none(arrows::check(&arrows::metadata().unwrap()));
+}
+
+#[test]
+fn licences_and_origins_are_allowed() {
+    let root = sources::root();
+    let policy = licences::policy(&root).unwrap();
+    none(licences::check(&root, &policy, &licences::packages(&root, &policy).unwrap()));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod arrows;
 pub mod codes;
 pub mod lengths;
+pub mod licences;
 pub mod purity;
 pub mod sources;
 pub mod vectors;
