@@ -248,6 +248,9 @@ fn a_change_of_validators_is_followed_header_by_header() {
     // Or with a repetition of the newest header.
     let mut client = chain.client(1);
     assert_eq!(advance(&mut client, &chain.bare_update(2)), "verified");
+    let strangers = raw_set(&signers(3, &[1])).encode_to_vec();
+    let wrong = encode_update(&chain.block(2).signed.encode_to_vec(), None, Some(&strangers));
+    assert_eq!(advance(&mut client, &wrong), "LC-CMT-019");
     assert_eq!(advance(&mut client, &chain.full_update(2)), "verified");
     assert_eq!(advance(&mut client, &chain.bare_update(3)), "verified");
     assert_eq!(set_hash(&new), client.head().validators_hash);

@@ -389,6 +389,21 @@ fn saved_state_comes_back_as_it_was_and_only_so() {
 }
 
 #[test]
+fn a_state_whose_headers_do_not_link_proves_nothing() {
+    let chain = chain();
+    let mut client = chain.client(1);
+    follow(&mut client, &chain, [2]);
+    assert!(client.header(1).is_some());
+    // The digest is the journal's word that the bytes are ours; were it wrong, the link is still asked for.
+    let mut saved = client.save();
+    let link = saved.windows(32).rposition(|window| window == chain.hash(1).as_bytes()).unwrap();
+    saved[link] ^= 1;
+    let restored = CometBft::restore(chain.config(1), &saved, &Hash32::sha256(&[&saved])).unwrap();
+    assert!(restored.header(1).is_none());
+    assert_eq!(restored.status().provable_height, 0);
+}
+
+#[test]
 fn the_newest_headers_are_saved_and_the_older_ones_can_be_filled_in_again() {
     let count = SAVED_HEADERS as u64 + 4;
     let chain = Chain::of(CHAIN, signers(1, &[10]), count);
