@@ -111,7 +111,10 @@ pub enum StoreError {
         reason: String,
     },
     /// A value does not decode.
-    #[error("the value at {key} in the store does not decode: {reason}; run `catenary store rebuild`")]
+    #[error(
+        "the value at {key} in the store does not decode: {reason}; stop the node and move the store away: it is \
+         folded anew from the journal"
+    )]
     Corrupt {
         /// Its key.
         key: String,
