@@ -16,3 +16,7 @@ pub const TRANSIENT_BACKOFF_BLOCKS_MAX: u64 = 8;
 pub const CLAIM_WAIT_BLOCKS: u64 = 10;
 /// How many times its own turn an operator waits at most for a leader that makes progress with other packets.
 pub const TURN_WAITS_MAX: u64 = 10;
+/// How far above the verified head a receipt's height is believed: blocks that the light client has not seen yet.
+pub const RECEIPT_AHEAD_BLOCKS_MAX: u64 = 20;
+/// How far back the scan looks again for an acknowledgement that it has missed, in blocks.
+pub const RESCAN_BLOCKS: u64 = 1_000;

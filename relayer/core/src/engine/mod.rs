@@ -11,13 +11,14 @@
 //! | --- | --- | --- | --- | --- |
 //! | (unknown) | → Sent | → Received | ignored: ended before we looked | ignored |
 //! | Sent | duplicate | → Received | → Closing | delivered: await the claim; expired: stays, then times out; refused: back off or park |
-//! | Received | duplicate | duplicate | → Closing | delivered or already done: → Closing; refused: back off or park |
+//! | Received | its body wins | duplicate | → Closing | delivered or already done: → Closing; proven unacked: → Sent; refused: back off or park |
 //! | Closing | duplicate | keeps the ack | duplicate | closed: → ended; still open: → Received or Sent |
-//! | Parked | duplicate | → Received, still parked | → Closing | ignored |
+//! | Parked | duplicate | → Received | → Closing | its timeout: → Closing; else ignored |
 //! | ended | duplicate | duplicate | duplicate | ignored |
 //!
-//! Every claim is only a reason to look: a job proves what it acts on, at a height that every member can verify.
-//! A packet ends only on a proof that its commitment is gone from the source.
+//! That a packet was sent or acknowledged is proven before the engine hears of it; that it ended is only a reason to
+//! look. A job proves what it acts on once more, at a height that every member can verify, and a packet ends only on a
+//! proof that its commitment is gone from the source. Heights of the two sides are never compared with one another.
 //!
 //! # Turns
 //!
@@ -28,8 +29,8 @@
 //!
 //! # What an attacker can grow
 //!
-//! A lying endpoint can invent packets: at most [`limits::OPEN_PACKETS_MAX`] are held, further claims are refused
-//! with back-pressure (the scan stops), and an invented packet costs one failed proof a back-off.
+//! Each open packet cost its sender a transaction; at most [`limits::OPEN_PACKETS_MAX`] are held, and then the scan
+//! waits until some have ended.
 //! The set of ended sequences is a watermark and the gaps above it, bounded by [`limits::CLOSED_GAPS_MAX`].
 
 mod closed;
@@ -58,9 +59,9 @@ pub struct Engine {
     pub(crate) heads: [Option<HeadView>; 2],
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) next_job: u64,
-    /// Newest height at which packets of each direction and leader were seen to be done by anybody: while a leader
-    /// works through its backlog, those after it wait.
-    pub(crate) progress: BTreeMap<(u8, usize), u64>,
+    /// Newest height of each side at which packets of each leader were seen to be done by anybody: while a leader works
+    /// through its backlog, those after it wait.
+    pub(crate) progress: BTreeMap<(Side, usize), u64>,
     /// Impossible transitions seen; not zero means a bug, and is alerted on.
     pub(crate) impossible: u64,
 }

@@ -42,16 +42,23 @@ impl Engine {
         let heads = self.heads;
         let (options, margin) = (&self.options, self.options.recv_margin_seconds);
         for (key, entry) in &mut self.packets {
-            let known = entry.ready_height.is_some() && entry.turn.is_some();
-            if known && entry.state != State::Sent {
+            // Only an unreceived packet changes what it needs while it stays in its state.
+            let settled = matches!(entry.state, State::Received | State::Closing) && entry.turn.is_some();
+            if settled {
                 continue;
             }
             let Some(need) = need(key, entry, &heads, margin) else { continue };
-            if entry.ready_height.is_none() {
-                entry.ready_height = head_of(&heads, need.to).map(|head| head.height);
-            }
-            if entry.turn.is_none_or(|(kind, _)| kind != need.kind) {
-                entry.turn = Some((need.kind, turn_in(options, need.kind, *key)));
+            let to_height = head_of(&heads, need.to).map(|head| head.height);
+            match entry.turn {
+                Some((kind, _)) if kind == need.kind => {}
+                earlier => {
+                    // Another kind of job may go to the other side, whose heights have nothing to do with these.
+                    if earlier.is_some() {
+                        entry.not_before = 0;
+                    }
+                    entry.ready_height = to_height;
+                    entry.turn = Some((need.kind, turn_in(options, need.kind, *key)));
+                }
             }
         }
     }
@@ -114,7 +121,7 @@ impl Engine {
         if need.kind == JobKind::Recv && self.deadline_is_short(entry, wait_blocks, head) {
             return ready;
         }
-        let progress = self.progress.get(&(direction(need.kind, *key), turn.leader)).copied().unwrap_or_default();
+        let progress = self.progress.get(&(need.to, turn.leader)).copied().unwrap_or_default();
         let longest = ready.saturating_add(wait_blocks.saturating_mul(limits::TURN_WAITS_MAX));
         ready.max(progress).saturating_add(wait_blocks).min(longest)
     }
@@ -128,7 +135,7 @@ impl Engine {
 }
 
 /// A kind of job for packets from one side: each has its own turn order.
-pub(super) const fn direction(kind: JobKind, key: Key) -> u8 {
+const fn direction(kind: JobKind, key: Key) -> u8 {
     (key.source as u8) * 4 + kind as u8
 }
 
@@ -149,16 +156,16 @@ const fn head_of(heads: &[Option<HeadView>; 2], side: Side) -> Option<HeadView> 
 fn need(key: &Key, entry: &Entry, heads: &[Option<HeadView>; 2], margin_seconds: u64) -> Option<Need> {
     let (source, destination) = (key.source, key.source.other());
     let need = match entry.state {
-        State::Parked(_) => return None,
-        State::Closing => Need { kind: JobKind::Confirm, to: source, min_proof_height: entry.claim_height },
-        State::Received => Need { kind: JobKind::Ack, to: source, min_proof_height: entry.claim_height },
-        State::Sent => {
+        State::Closing => Need { kind: JobKind::Confirm, to: source, min_proof_height: entry.end_height },
+        State::Received => Need { kind: JobKind::Ack, to: source, min_proof_height: entry.ack_height },
+        State::Parked(_) if entry.acknowledgement.is_some() => return None,
+        State::Sent | State::Parked(_) => {
             let there = head_of(heads, destination)?;
             let timeout = entry.packet.timeout_timestamp_seconds;
             if there.timestamp.seconds() >= timeout {
                 Need { kind: JobKind::Timeout, to: source, min_proof_height: there.height }
-            } else if there.timestamp.seconds().saturating_add(margin_seconds) < timeout {
-                Need { kind: JobKind::Recv, to: destination, min_proof_height: entry.claim_height }
+            } else if entry.state == State::Sent && there.timestamp.seconds().saturating_add(margin_seconds) < timeout {
+                Need { kind: JobKind::Recv, to: destination, min_proof_height: entry.sent_height }
             } else {
                 return None;
             }

@@ -4,7 +4,6 @@ use catenary_api::PacketEvent;
 use catenary_light_clients::{Class, Timestamp};
 use catenary_protocol::{Acknowledgement, Packet};
 
-use super::plan::direction;
 use super::types::{Effect, Entry, Event, HeadView, ItemOutcome, Job, JobKind, Key, Outcome, ParkReason, Side, State};
 use super::{limits, Engine, JobId};
 
@@ -67,16 +66,15 @@ impl Engine {
             return Vec::new();
         }
         if let Some(entry) = self.packets.get_mut(&key) {
-            // A packet whose first claim was refused may have been told wrongly: the newer claim takes its place.
-            let waits = matches!(entry.state, State::Sent | State::Parked(_)) && entry.acknowledgement.is_none();
-            if !waits || entry.refusals == 0 || entry.packet == packet {
-                return Vec::new();
-            }
+            // What the source is proven to have committed wins over a body that came with an acknowledgement.
+            let news = entry.sent_height == 0 || entry.packet != packet;
+            entry.sent_height = height;
             entry.packet = packet;
-            entry.enter(State::Sent, height);
-            return vec![Effect::Entered { key }];
+            return if news { vec![Effect::Entered { key }] } else { Vec::new() };
         }
-        self.packets.insert(key, Entry::new(packet, State::Sent, height, at));
+        let mut entry = Entry::new(packet, State::Sent, at);
+        entry.sent_height = height;
+        self.packets.insert(key, entry);
         vec![Effect::Entered { key }]
     }
 
@@ -92,17 +90,17 @@ impl Engine {
         if self.is_closed(&key) {
             return Vec::new();
         }
-        let entry = self.packets.entry(key).or_insert_with(|| Entry::new(packet, State::Sent, height, at));
-        match entry.state {
-            State::Received if entry.refusals == 0 || entry.acknowledgement.as_ref() == Some(&acknowledgement) => {
-                return Vec::new();
-            }
-            State::Received | State::Sent => entry.enter(State::Received, height),
-            // The claim came after the packet ended on its source, or while it waits for a person: keep the ack,
-            // since it tells how the packet ended.
-            State::Closing | State::Parked(_) => {}
+        let entry = self.packets.entry(key).or_insert_with(|| Entry::new(packet, State::Sent, at));
+        if entry.acknowledgement.as_ref() == Some(&acknowledgement) && entry.state != State::Sent {
+            return Vec::new();
         }
         entry.acknowledgement = Some(acknowledgement);
+        entry.ack_height = height;
+        match entry.state {
+            // The ack came after the packet ended on its source: it tells how the packet ended.
+            State::Closing => {}
+            State::Sent | State::Received | State::Parked(_) => entry.enter(State::Received),
+        }
         vec![Effect::Entered { key }]
     }
 
@@ -112,14 +110,17 @@ impl Engine {
         if entry.state == State::Closing {
             return Vec::new();
         }
-        entry.enter(State::Closing, height);
+        entry.end_height = height;
+        entry.enter(State::Closing);
         vec![Effect::Entered { key }]
     }
 
-    /// Somebody did what was to be done for a packet: those after its leader wait from here.
+    /// Somebody did what was to be done for a packet: those after its leader wait from here. An operator sends one
+    /// transaction at a time on a side, so its acknowledgements hold up its deliveries, and each shows that it works.
     fn progressed(&mut self, kind: JobKind, key: Key, height: u64) {
         let leader = self.turn_of(kind, key).leader;
-        let newest = self.progress.entry((direction(kind, key), leader)).or_default();
+        let to = if kind == JobKind::Recv { key.source.other() } else { key.source };
+        let newest = self.progress.entry((to, leader)).or_default();
         *newest = height.max(*newest);
     }
 
@@ -128,8 +129,7 @@ impl Engine {
         if !matches!(entry.state, State::Parked(_)) {
             return Vec::new();
         }
-        let state = if entry.acknowledgement.is_some() { State::Received } else { State::Sent };
-        entry.enter(state, entry.claim_height);
+        entry.reopen();
         entry.refusals = 0;
         vec![Effect::Entered { key }]
     }
@@ -151,54 +151,51 @@ impl Engine {
     }
 
     fn item_done(&mut self, job: &Job, key: Key, outcome: ItemOutcome) -> Vec<Effect> {
-        let head = self.head(job.to).map_or(0, |head| head.height);
+        let height_of = |side| self.head(side).map_or(0, |head| head.height);
+        let (head, destination_head) = (height_of(job.to), height_of(key.source.other()));
+        let source_head = height_of(key.source);
         let Some(entry) = self.packets.get_mut(&key) else { return Vec::new() };
         // A claim may have moved the packet on while the job ran; its result is then old news.
         let current = entry.serves(job.kind);
         match outcome {
-            ItemOutcome::Closed(Outcome::Phantom) => {
-                let rescan = Effect::Rescan { side: key.source, height: entry.claim_height };
-                let mut effects = self.close(key, Outcome::Phantom);
-                effects.push(rescan);
-                return effects;
-            }
-            ItemOutcome::Closed(outcome) => return self.close(key, outcome),
-            _ if !current => {}
+            ItemOutcome::Closed(outcome) => self.close(key, outcome),
+            _ if !current => Vec::new(),
             ItemOutcome::Delivered { height } => {
                 entry.delivered_by_us = true;
-                return entry.delivered(key, job.kind, height);
+                // A receipt is an endpoint's word: a height far above the head would park the packet for ever.
+                entry.delivered(key, job.kind, height.min(head.saturating_add(limits::RECEIPT_AHEAD_BLOCKS_MAX)))
             }
-            ItemOutcome::AlreadyDone => return entry.delivered(key, job.kind, head),
-            ItemOutcome::Expired => entry.not_before = head.saturating_add(1),
+            ItemOutcome::AlreadyDone if job.kind == JobKind::Recv => entry.received_unseen(key, head),
+            ItemOutcome::AlreadyDone => entry.delivered(key, job.kind, head),
+            ItemOutcome::Expired => {
+                entry.not_before = head.saturating_add(1);
+                Vec::new()
+            }
             ItemOutcome::StillOpen => {
-                let state = if entry.acknowledgement.is_some() { State::Received } else { State::Sent };
-                entry.enter(state, entry.claim_height);
-                entry.not_before = head.saturating_add(limits::CLAIM_WAIT_BLOCKS);
-                return vec![Effect::Entered { key }];
+                entry.reopen();
+                let to = if entry.state == State::Received { source_head } else { destination_head };
+                entry.not_before = to.saturating_add(limits::CLAIM_WAIT_BLOCKS);
+                vec![Effect::Entered { key }]
+            }
+            ItemOutcome::NotAcked => {
+                let rescan = Effect::Rescan { side: key.source.other(), height: entry.ack_height };
+                entry.acknowledgement = None;
+                entry.enter(State::Sent);
+                vec![Effect::Entered { key }, rescan]
             }
             ItemOutcome::Failed { code, class, message } => {
-                let claim_height = entry.claim_height;
-                let parked = entry.failed(code, class, message, head);
-                let mut effects = Vec::new();
-                if class == Class::Misbehaviour {
-                    let side = if job.kind == JobKind::Ack { key.source.other() } else { key.source };
-                    effects.push(Effect::Rescan { side, height: claim_height });
+                if entry.failed(code, class, message, head) {
+                    vec![Effect::Entered { key }]
+                } else {
+                    Vec::new()
                 }
-                if parked {
-                    effects.push(Effect::Entered { key });
-                }
-                return effects;
             }
         }
-        Vec::new()
     }
 
     fn close(&mut self, key: Key, outcome: Outcome) -> Vec<Effect> {
         let Some(entry) = self.packets.remove(&key) else { return Vec::new() };
-        // A phantom was never sent; its sequence will be used by a real packet.
-        if outcome != Outcome::Phantom {
-            self.closed_mut(key.source).insert(key.sequence);
-        }
+        self.closed_mut(key.source).insert(key.sequence);
         vec![Effect::Ended { key, entry: Box::new(entry), outcome }]
     }
 }
@@ -206,12 +203,14 @@ impl Engine {
 impl Entry {
     /// A packet as it is first heard of.
     #[must_use]
-    pub const fn new(packet: Packet, state: State, claim_height: u64, seen_at: Timestamp) -> Self {
+    pub const fn new(packet: Packet, state: State, seen_at: Timestamp) -> Self {
         Self {
             packet,
             state,
             acknowledgement: None,
-            claim_height,
+            sent_height: 0,
+            ack_height: 0,
+            end_height: 0,
             ready_height: None,
             not_before: 0,
             refusals: 0,
@@ -223,17 +222,38 @@ impl Entry {
         }
     }
 
-    fn enter(&mut self, state: State, claim_height: u64) {
+    /// Enters a state; what was counted in heights of another side is forgotten.
+    fn enter(&mut self, state: State) {
         self.state = state;
-        self.claim_height = claim_height;
+        self.turn = None;
         self.ready_height = None;
         self.not_before = 0;
         self.failures = 0;
     }
 
+    /// Goes back to where what is known of the packet puts it.
+    fn reopen(&mut self) {
+        self.enter(if self.acknowledgement.is_some() { State::Received } else { State::Sent });
+    }
+
+    /// Received, says the destination, but the scan has not shown it: when that lasts, the scan has missed it.
+    fn received_unseen(&mut self, key: Key, head: u64) -> Vec<Effect> {
+        self.not_before = head.saturating_add(limits::CLAIM_WAIT_BLOCKS);
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < 2 {
+            return Vec::new();
+        }
+        self.failures = 0;
+        vec![Effect::Rescan { side: key.source.other(), height: head.saturating_sub(limits::RESCAN_BLOCKS) }]
+    }
+
     fn serves(&self, kind: JobKind) -> bool {
         match kind {
-            JobKind::Recv | JobKind::Timeout => self.state == State::Sent,
+            JobKind::Recv => self.state == State::Sent,
+            // A packet that waits for a person is still refunded when its time has come.
+            JobKind::Timeout => {
+                self.state == State::Sent || (matches!(self.state, State::Parked(_)) && self.acknowledgement.is_none())
+            }
             JobKind::Ack => self.state == State::Received,
             JobKind::Confirm => self.state == State::Closing,
         }
@@ -248,7 +268,8 @@ impl Entry {
                 Vec::new()
             }
             JobKind::Ack | JobKind::Timeout => {
-                self.enter(State::Closing, height);
+                self.end_height = height;
+                self.enter(State::Closing);
                 vec![Effect::Entered { key }]
             }
             JobKind::Confirm => Vec::new(),

@@ -215,29 +215,95 @@ fn refusals_back_off_and_park_and_transient_failures_never_park() {
 }
 
 #[test]
-fn a_claim_that_does_not_hold_is_scanned_again_and_replaced() {
-    let mut engine = engine(operator(0, JobKind::Recv));
+fn what_the_source_committed_wins_over_the_body_of_an_acknowledgement() {
+    let mut engine = engine("alpha");
     let mut forged = packet(1);
     forged.timeout_timestamp_seconds += 1;
-    let _ = engine.step(claim(Side::A, 90, PacketEvent::Sent(forged)));
-    let job = one_job(&mut engine);
-    let effects = finish(&mut engine, &job, &failure(Class::Misbehaviour));
-    assert_eq!(effects, vec![Effect::Rescan { side: Side::A, height: 90 }]);
+    let _ = engine.step(claim(Side::B, 95, PacketEvent::WroteAck { packet: forged, acknowledgement: ack() }));
     assert_eq!(engine.step(sent(1)), vec![Effect::Entered { key: KEY }]);
-    assert_eq!(engine.packet(&KEY).map(|entry| entry.packet.clone()), Some(packet(1)));
+    let entry = engine.packet(&KEY).expect("open");
+    assert_eq!((&entry.packet, &entry.state, entry.sent_height), (&packet(1), &State::Received, 90));
 }
 
 #[test]
-fn a_phantom_leaves_its_sequence_to_the_real_packet() {
-    let mut engine = engine(operator(0, JobKind::Recv));
+fn an_acknowledgement_that_is_proven_absent_gives_the_packet_back() {
+    let mut engine = engine(operator(0, JobKind::Ack));
     let _ = engine.step(sent(1));
+    let _ = engine.step(wrote_ack(1));
+    let _ = engine.step(head(Side::A, 200, 200));
     let job = one_job(&mut engine);
-    let effects = finish(&mut engine, &job, &ItemOutcome::Closed(Outcome::Phantom));
-    assert!(matches!(
-        effects.as_slice(),
-        [Effect::Ended { outcome: Outcome::Phantom, .. }, Effect::Rescan { side: Side::A, height: 90 }]
-    ));
-    assert_eq!(engine.step(sent(1)), vec![Effect::Entered { key: KEY }]);
+    assert_eq!(job.kind, JobKind::Ack);
+    let effects = finish(&mut engine, &job, &ItemOutcome::NotAcked);
+    assert_eq!(effects, vec![Effect::Entered { key: KEY }, Effect::Rescan { side: Side::B, height: 95 }]);
+    assert_eq!(engine.packet(&KEY).map(|entry| entry.state.clone()), Some(State::Sent));
+}
+
+/// Found in review: heights of the two sides were compared with one another.
+#[test]
+fn heights_of_the_two_sides_are_never_mixed() {
+    let check = |a: u64, b: u64| {
+        let options = engine(operator(0, JobKind::Recv)).options;
+        let mut engine = Engine::new(options);
+        let _ = engine.step(head(Side::A, a, 100));
+        let _ = engine.step(head(Side::B, b, 100));
+        let _ = engine.step(claim(Side::A, a, PacketEvent::Sent(packet(1))));
+        // Deliveries fail until the deadline has passed.
+        for height in b..b + 20 {
+            for job in engine.due() {
+                assert_eq!(job.kind, JobKind::Recv);
+                let _ = finish(&mut engine, &job, &failure(Class::Transient));
+            }
+            let _ = engine.step(head(Side::B, height, 200));
+        }
+        let _ = engine.step(head(Side::B, b + 21, TIMEOUT_SECONDS));
+        let due = (a..a + 30).find_map(|height| {
+            let _ = engine.step(head(Side::A, height, 300));
+            engine.due().into_iter().find(|job| job.kind == JobKind::Timeout)
+        });
+        let due = due.unwrap_or_else(|| panic!("no refund with A at {a} and B at {b}"));
+        // Somebody says that it has ended, which is not so: it is refunded all the same.
+        let _ = finish(&mut engine, &due, &ItemOutcome::AlreadyDone);
+        let confirm = (a..a + 60).find_map(|height| {
+            let _ = engine.step(head(Side::A, height, 400));
+            engine.due().into_iter().find(|job| job.kind == JobKind::Confirm)
+        });
+        let _ = finish(&mut engine, &confirm.expect("looked at"), &ItemOutcome::StillOpen);
+        let _ = engine.step(head(Side::B, b + 100, TIMEOUT_SECONDS + 100));
+        let again = (a + 60..a + 120).find_map(|height| {
+            let _ = engine.step(head(Side::A, height, 500));
+            engine.due().into_iter().find(|job| job.kind == JobKind::Timeout)
+        });
+        assert!(again.is_some(), "no second refund with A at {a} and B at {b}");
+    };
+    check(1_000, 1_000_000);
+    check(1_000_000, 1_000);
+}
+
+#[test]
+fn a_parked_packet_is_refunded_when_its_time_has_come() {
+    let mut engine = engine(operator(0, JobKind::Timeout));
+    let _ = engine.step(sent(1));
+    let mut entry = engine.packet(&KEY).expect("open").clone();
+    entry.state = State::Parked(ParkReason { code: "X-1", message: String::new() });
+    engine.restore(KEY, entry);
+    assert_eq!(engine.due(), vec![]);
+    let _ = engine.step(head(Side::B, 101, TIMEOUT_SECONDS));
+    assert_eq!(one_job(&mut engine).kind, JobKind::Timeout);
+}
+
+#[test]
+fn a_receipt_that_the_scan_does_not_show_is_looked_for() {
+    let mut engine = engine(operator(0, JobKind::Recv));
+    let _ = engine.step(head(Side::B, 5_000, 200));
+    let _ = engine.step(sent(1));
+    let mut effects = Vec::new();
+    for height in [5_001, 5_020, 5_040] {
+        let _ = engine.step(head(Side::B, height, 200));
+        for job in engine.due() {
+            effects.extend(finish(&mut engine, &job, &ItemOutcome::AlreadyDone));
+        }
+    }
+    assert_eq!(effects, vec![Effect::Rescan { side: Side::B, height: 4_020 }]);
 }
 
 #[test]
@@ -272,12 +338,19 @@ fn a_job_takes_no_more_than_its_bound() {
 #[test]
 fn those_after_a_leader_wait_while_it_works_through_its_backlog() {
     // Sequences 1 to 8 are one bucket; sequence 8 is seen to be received at `progress`, sequence 1 is still open.
-    let check = |progress: Option<u64>, expect: u64| {
+    let received = |_: &Engine| PacketEvent::WroteAck { packet: packet(8), acknowledgement: ack() };
+    // The leader brings an acknowledgement home to the same side; or to a packet that somebody else leads.
+    let acknowledged = |engine: &Engine, same: bool| {
+        let leader = engine.turn_of(JobKind::Recv, Key { source: Side::A, sequence: 1 }).leader;
+        let led = |sequence| engine.turn_of(JobKind::Ack, Key { source: Side::B, sequence }).leader == leader;
+        PacketEvent::Acknowledged(packet((1..100).find(|sequence| led(*sequence) == same).unwrap()))
+    };
+    let check_with = |event: &dyn Fn(&Engine) -> PacketEvent, progress: Option<u64>, expect: u64| {
         let mut engine = engine(operator(1, JobKind::Recv));
         let _ = engine.step(sent(1));
         assert_eq!(engine.due(), vec![], "the leader comes first");
         if let Some(height) = progress {
-            let event = PacketEvent::WroteAck { packet: packet(8), acknowledgement: ack() };
+            let event = event(&engine);
             let _ = engine.step(claim(Side::B, height, event));
         }
         let due_at = (100..400).find(|height| {
@@ -286,9 +359,12 @@ fn those_after_a_leader_wait_while_it_works_through_its_backlog() {
         });
         assert_eq!(due_at, Some(expect), "progress at {progress:?}");
     };
+    let check = |progress, expect| check_with(&received, progress, expect);
     check(None, 103);
     check(Some(99), 103);
     check(Some(110), 113);
     // One that leaves packets out is not waited for without end.
     check(Some(390), 100 + 3 * limits::TURN_WAITS_MAX);
+    check_with(&|engine| acknowledged(engine, true), Some(110), 113);
+    check_with(&|engine| acknowledged(engine, false), Some(110), 103);
 }

@@ -75,8 +75,6 @@ pub enum Outcome {
     Rejected,
     /// Not received in time: refunded.
     TimedOut,
-    /// Never was: the claim that introduced it was false.
-    Phantom,
 }
 
 impl Outcome {
@@ -87,7 +85,6 @@ impl Outcome {
             Self::Acknowledged => "acked",
             Self::Rejected => "rejected",
             Self::TimedOut => "refunded",
-            Self::Phantom => "phantom",
         }
     }
 }
@@ -101,8 +98,12 @@ pub struct Entry {
     pub state: State,
     /// The acknowledgement, as claimed.
     pub acknowledgement: Option<Acknowledgement>,
-    /// Height on the side where the newest claim holds (source for Sent and Closing, destination for Received).
-    pub claim_height: u64,
+    /// Height of the source at which it was sent; 0 when only its acknowledgement was seen.
+    pub sent_height: u64,
+    /// Height of the destination at which it was acknowledged; 0 when that was not seen.
+    pub ack_height: u64,
+    /// Height of the source at which it is said to have ended; 0 when that was not said.
+    pub end_height: u64,
     /// When it became deliverable, in height of the side that the delivery goes to.
     pub ready_height: Option<u64>,
     /// Not before this height of the side that the delivery goes to.
@@ -193,6 +194,8 @@ pub enum ItemOutcome {
     Closed(Outcome),
     /// `Confirm`: the commitment is still there.
     StillOpen,
+    /// `Ack`: it is proven that there is no acknowledgement; who claimed one was wrong.
+    NotAcked,
     /// It did not work.
     Failed {
         /// Stable code.
@@ -207,7 +210,8 @@ pub enum ItemOutcome {
 /// All that can happen to an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// An endpoint claims that something happened on a side.
+    /// Something happened on a side. That a packet was sent or acknowledged has been proven before it comes here; that
+    /// it ended is a claim, which a confirming job proves.
     Claim {
         /// Side.
         side: Side,
