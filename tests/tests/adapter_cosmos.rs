@@ -195,7 +195,7 @@ impl Counterparty {
     }
 
     fn prove(&self, height: u64, path: &[u8]) -> Vec<u8> {
-        self.states[height as usize - 1].prove(path)
+        self.states[usize::try_from(height).unwrap() - 1].prove(path)
     }
 }
 
@@ -290,7 +290,7 @@ async fn receive(rig: &Rig, counterparty: &Counterparty, packet: &Packet, vouche
     let recv = Message::Recv { packet: verified, proof, proof_height: 2 };
     let body = TxBody::Deliver(vec![rig.update(&counterparty.header(2)), recv]);
     let receipt_path = packet.receipt_path().into_bytes();
-    assert_eq!(rig.adapter.present(&[receipt_path.clone()]).await.unwrap(), [false]);
+    assert_eq!(rig.adapter.present(std::slice::from_ref(&receipt_path)).await.unwrap(), [false]);
 
     let received = rig.send(body.clone()).await;
     assert!(received.success, "{received:?}");
@@ -329,7 +329,7 @@ async fn send_home(rig: &mut Rig, voucher: &str, expect: &Packet) {
     assert_eq!(claims[1].value, None);
     rig.client.absence(sent.height, &absent, &claims[1].proof).unwrap();
     // The state one block earlier does not hold it, and a proof of one state proves nothing of the other.
-    let earlier = rig.adapter.proofs(sent.height - 1, &[path.clone()]).await.unwrap();
+    let earlier = rig.adapter.proofs(sent.height - 1, std::slice::from_ref(&path)).await.unwrap();
     assert_eq!(earlier[0].value, None);
     rig.client.absence(sent.height - 1, &path, &earlier[0].proof).unwrap();
     assert!(rig.client.absence(sent.height, &path, &earlier[0].proof).is_err());
@@ -368,7 +368,7 @@ async fn time_out(rig: &mut Rig, voucher: &str) {
         height += 1;
         rig.follow(height).await;
     }
-    let claim = rig.adapter.proofs(height, &[path.clone()]).await.unwrap().remove(0);
+    let claim = rig.adapter.proofs(height, std::slice::from_ref(&path)).await.unwrap().remove(0);
     let fact = rig.client.absence(height, &path, &claim.proof).unwrap();
     let proof = rig.packets(height, PathCommitment::of_absence(&fact));
     let timeout = VerifiedTimeout::new(packet.clone(), fact).unwrap();

@@ -234,14 +234,14 @@ impl Counterparty {
 
     fn received(&self, height: u64, packet: &Packet) -> VerifiedPacket {
         let path = packet.commitment_path();
-        let proof = self.states[height as usize - 1].prove(path.as_bytes());
+        let proof = self.states[usize::try_from(height).unwrap() - 1].prove(path.as_bytes());
         let fact = self.client.membership(height, path.as_bytes(), &packet.commitment().0, &proof).unwrap();
         VerifiedPacket::new(packet.clone(), fact).unwrap()
     }
 
     fn acknowledged(&self, height: u64, packet: &Packet, ack: Acknowledgement) -> VerifiedAck {
         let path = packet.ack_path();
-        let proof = self.states[height as usize - 1].prove(path.as_bytes());
+        let proof = self.states[usize::try_from(height).unwrap() - 1].prove(path.as_bytes());
         let fact = self.client.membership(height, path.as_bytes(), &ack.commitment().0, &proof).unwrap();
         VerifiedAck::new(packet.clone(), ack, fact).unwrap()
     }
@@ -426,7 +426,7 @@ async fn send(rig: &mut Rig, deployed: &Deployed, expect: &Packet) {
     assert_eq!(claims[1].value, None);
     rig.client().absence(sent.height, &absent, &claims[1].proof).unwrap();
     // The state one block earlier does not hold it, and a proof of one state proves nothing of the other.
-    let earlier = rig.adapter.proofs(sent.height - 1, &[path.clone()]).await.unwrap();
+    let earlier = rig.adapter.proofs(sent.height - 1, std::slice::from_ref(&path)).await.unwrap();
     assert_eq!(earlier[0].value, None);
     rig.client().absence(sent.height - 1, &path, &earlier[0].proof).unwrap();
     assert!(rig.client().absence(sent.height, &path, &earlier[0].proof).is_err());
@@ -491,7 +491,7 @@ async fn time_out(rig: &mut Rig, deployed: &Deployed) {
         height += 1;
         rig.follow(height).await;
     }
-    let claim = rig.adapter.proofs(height, &[path.clone()]).await.unwrap().remove(0);
+    let claim = rig.adapter.proofs(height, std::slice::from_ref(&path)).await.unwrap().remove(0);
     let fact = rig.client().absence(height, &path, &claim.proof).unwrap();
     let proof = rig.packets(height, PathCommitment::of_absence(&fact));
     let timeout = VerifiedTimeout::new(packet.clone(), fact).unwrap();

@@ -134,7 +134,7 @@ fn a_transaction_is_open_until_its_outcome_is_known() {
     };
     assert_eq!(prefixes(std::slice::from_ref(&intent)), ["all", "open"]);
     assert_eq!(prefixes(&[intent.clone(), outcome]), ["all", "outcome"]);
-    assert!(!folded(&[intent.clone()], Tree::Intents)
+    assert!(!folded(std::slice::from_ref(&intent), Tree::Intents)
         .iter()
         .any(|(key, value)| key.starts_with("all") && value.contains("09090909")));
     assert_eq!(keys_of(&[intent], Tree::History).len(), 1, "the packet's history names the transaction");
