@@ -6,7 +6,8 @@
 //!
 //! A second header at a retained height must also follow the same block as the retained one. Validators that use
 //! their keys and the chain id for another network sign valid headers at every height; those do not follow our
-//! blocks, and are refused (`LC-CMT-021`) in place of freezing the client.
+//! blocks, and are refused (`LC-CMT-021`) in place of freezing the client. The first block of a chain follows nothing,
+//! as does that of the other network, so another first block cannot be judged (`LC-CMT-035`) and freezes nothing.
 
 use super::decode::Update;
 use super::types::CometBftError;
@@ -66,14 +67,17 @@ fn stands(client: &CometBft, update: &Update, now: Timestamp) -> Result<(), Come
     verify::successor(update, client.set_of(update)?, client.base(), terms)
 }
 
-/// The update has the validators of a retained height, follows the same block, and is signed by more than two thirds
-/// of them.
+/// The update is the retained header or follows the same block, has its validators, and is signed by more than two
+/// thirds of them.
 pub(super) fn committed_here(client: &CometBft, update: &Update) -> Result<(), CometBftError> {
     let retained = client.retained.get(&update.height).ok_or_else(|| CometBftError::NoState {
         height: update.height,
         next: update.height.saturating_add(1),
         newest: client.head_height(),
     })?;
+    if retained.last_block.is_none() && update.hash != retained.hash {
+        return Err(CometBftError::Unjudged { height: update.height, got: update.hash, trusted: retained.hash });
+    }
     verify::follows(update, retained.last_block)?;
     verify::announced(update, retained.validators_hash)?;
     verify::committed(update, client.set_of(update)?)

@@ -6,7 +6,7 @@
 //! last block id, by the announced validators and by their signatures. With [`Config::skipping`] it may also be
 //! further up. An older header is accepted when a retained header links to it by hash, and is a no-op when it is
 //! retained already. A second header at a retained height, validly signed and after the same block, freezes the
-//! client until a person sets a new anchor.
+//! client until a person sets a new anchor. The chain's first block follows none, so a second one proves nothing.
 //!
 //! **Heights.** The header of block h + 1 carries the application hash after block h. The state at h is therefore
 //! the root in header h + 1 with the time and hash of header h, and can be given only when both are retained and

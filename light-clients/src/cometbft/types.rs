@@ -403,6 +403,16 @@ pub enum CometBftError {
         /// Newest verified header.
         newest: u64,
     },
+    /// A first block that differs from the trusted one: neither follows a block that would show whose it is.
+    #[error("first block {height} hashes to {got}, trusted is {trusted}; nothing to judge by; check the endpoint")]
+    Unjudged {
+        /// Height of both.
+        height: u64,
+        /// Hash of the header given.
+        got: Hash32,
+        /// Hash of the trusted header.
+        trusted: Hash32,
+    },
     /// The configuration can never work.
     #[error("configuration: {what}")]
     Config {
@@ -461,6 +471,7 @@ impl Coded for CometBftError {
             Self::NoState { .. } => "LC-CMT-032",
             Self::Config { .. } => "LC-CMT-033",
             Self::NoContradiction { .. } => "LC-CMT-034",
+            Self::Unjudged { .. } => "LC-CMT-035",
         }
     }
 
@@ -483,7 +494,8 @@ impl Coded for CometBftError {
             | Self::Time { .. }
             | Self::Power23 { .. }
             | Self::Signature { .. }
-            | Self::Link { .. } => Class::Misbehaviour,
+            | Self::Link { .. }
+            | Self::Unjudged { .. } => Class::Misbehaviour,
             // A person has to change or to decide something.
             Self::KeyType { .. } | Self::ChainId { .. } | Self::NotRetained { .. } | Self::Config { .. } => {
                 Class::Config

@@ -293,6 +293,27 @@ fn a_header_of_another_chain_or_network_is_refused() {
 }
 
 #[test]
+fn a_first_block_of_another_network_freezes_nothing() {
+    let chain = chain();
+    let first = fork(&chain, 1);
+    let anchored = chain.client(1);
+    let mut filled = chain.client(3);
+    for height in [2, 1] {
+        assert_eq!(advance(&mut filled, &chain.update(height)), "verified", "down to the first block");
+    }
+    for mut client in [anchored, filled] {
+        assert_eq!(advance(&mut client, &first.update()), "LC-CMT-035", "signed by our validators, after nothing");
+        for (one, other) in [(chain.update(1), first.update()), (first.update(), chain.update(1))] {
+            assert_eq!(client.misbehaviour(&one, &other, now()).unwrap_err().code, "LC-CMT-035");
+        }
+        assert!(!client.status().frozen);
+        assert_eq!(advance(&mut client, &chain.update(1)), "verified", "our own first block is a no-op");
+        let next = client.head_height() + 1;
+        assert_eq!(advance(&mut client, &chain.update(next)), "verified", "and our chain goes on");
+    }
+}
+
+#[test]
 fn cm_14_sums_of_times_do_not_wrap() {
     let chain = chain();
     let with = |trust: TrustOptions, now: Timestamp| {
