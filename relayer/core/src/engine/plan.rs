@@ -51,11 +51,8 @@ impl Engine {
             let to_height = head_of(&heads, need.to).map(|head| head.height);
             match entry.turn {
                 Some((kind, _)) if kind == need.kind => {}
-                earlier => {
+                _ => {
                     // Another kind of job may go to the other side, whose heights have nothing to do with these.
-                    if earlier.is_some() {
-                        entry.not_before = 0;
-                    }
                     entry.ready_height = to_height;
                     entry.turn = Some((need.kind, turn_in(options, need.kind, *key)));
                 }
@@ -104,7 +101,8 @@ impl Engine {
         let need = need(key, entry, &self.heads, self.options.recv_margin_seconds)?;
         let head = head_of(&self.heads, need.to)?;
         let turn = self.turn_height(key, entry, need, head);
-        (head.height >= entry.not_before && head.height >= turn).then_some(need)
+        let rested = entry.not_before.is_none_or(|(side, height)| side != need.to || head.height >= height);
+        (rested && head.height >= turn).then_some(need)
     }
 
     /// The height of the destination at which it is this node's turn.

@@ -151,9 +151,7 @@ impl Engine {
     }
 
     fn item_done(&mut self, job: &Job, key: Key, outcome: ItemOutcome) -> Vec<Effect> {
-        let height_of = |side| self.head(side).map_or(0, |head| head.height);
-        let (head, destination_head) = (height_of(job.to), height_of(key.source.other()));
-        let source_head = height_of(key.source);
+        let head = self.head(job.to).map_or(0, |head| head.height);
         let Some(entry) = self.packets.get_mut(&key) else { return Vec::new() };
         // A claim may have moved the packet on while the job ran; its result is then old news.
         let current = entry.serves(job.kind);
@@ -168,13 +166,12 @@ impl Engine {
             ItemOutcome::AlreadyDone if job.kind == JobKind::Recv => entry.received_unseen(key, head),
             ItemOutcome::AlreadyDone => entry.delivered(key, job.kind, head),
             ItemOutcome::Expired => {
-                entry.not_before = head.saturating_add(1);
+                entry.not_before = Some((job.to, head.saturating_add(1)));
                 Vec::new()
             }
             ItemOutcome::StillOpen => {
                 entry.reopen();
-                let to = if entry.state == State::Received { source_head } else { destination_head };
-                entry.not_before = to.saturating_add(limits::CLAIM_WAIT_BLOCKS);
+                entry.not_before = Some((key.source, head.saturating_add(limits::CLAIM_WAIT_BLOCKS)));
                 vec![Effect::Entered { key }]
             }
             ItemOutcome::NotAcked => {
@@ -184,7 +181,7 @@ impl Engine {
                 vec![Effect::Entered { key }, rescan]
             }
             ItemOutcome::Failed { code, class, message } => {
-                if entry.failed(code, class, message, head) {
+                if entry.failed((code, class, message), (job.to, head)) {
                     vec![Effect::Entered { key }]
                 } else {
                     Vec::new()
@@ -212,7 +209,7 @@ impl Entry {
             ack_height: 0,
             end_height: 0,
             ready_height: None,
-            not_before: 0,
+            not_before: None,
             refusals: 0,
             failures: 0,
             turn: None,
@@ -227,7 +224,7 @@ impl Entry {
         self.state = state;
         self.turn = None;
         self.ready_height = None;
-        self.not_before = 0;
+        self.not_before = None;
         self.failures = 0;
     }
 
@@ -238,7 +235,7 @@ impl Entry {
 
     /// Received, says the destination, but the scan has not shown it: when that lasts, the scan has missed it.
     fn received_unseen(&mut self, key: Key, head: u64) -> Vec<Effect> {
-        self.not_before = head.saturating_add(limits::CLAIM_WAIT_BLOCKS);
+        self.not_before = Some((key.source.other(), head.saturating_add(limits::CLAIM_WAIT_BLOCKS)));
         self.failures = self.failures.saturating_add(1);
         if self.failures < 2 {
             return Vec::new();
@@ -264,7 +261,7 @@ impl Entry {
     fn delivered(&mut self, key: Key, kind: JobKind, height: u64) -> Vec<Effect> {
         match kind {
             JobKind::Recv => {
-                self.not_before = height.saturating_add(limits::CLAIM_WAIT_BLOCKS);
+                self.not_before = Some((key.source.other(), height.saturating_add(limits::CLAIM_WAIT_BLOCKS)));
                 Vec::new()
             }
             JobKind::Ack | JobKind::Timeout => {
@@ -277,7 +274,7 @@ impl Entry {
     }
 
     /// Backs off, or parks; says whether the state changed.
-    fn failed(&mut self, code: &'static str, class: Class, message: String, head: u64) -> bool {
+    fn failed(&mut self, (code, class, message): (&'static str, Class, String), (to, head): (Side, u64)) -> bool {
         let transient = class == Class::Transient;
         let (count, most) = if transient {
             self.failures = self.failures.saturating_add(1);
@@ -287,7 +284,7 @@ impl Entry {
             (self.refusals, limits::BACKOFF_BLOCKS_MAX)
         };
         let wait = 1u64.checked_shl(count.saturating_sub(1)).unwrap_or(most).min(most);
-        self.not_before = head.saturating_add(wait);
+        self.not_before = Some((to, head.saturating_add(wait)));
         if transient || self.refusals < limits::REFUSALS_MAX {
             return false;
         }

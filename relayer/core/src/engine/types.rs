@@ -106,8 +106,8 @@ pub struct Entry {
     pub end_height: u64,
     /// When it became deliverable, in height of the side that the delivery goes to.
     pub ready_height: Option<u64>,
-    /// Not before this height of the side that the delivery goes to.
-    pub not_before: u64,
+    /// Not before this height of this side; says nothing of jobs that go to the other one.
+    pub not_before: Option<(Side, u64)>,
     /// Refusals so far.
     pub refusals: u32,
     /// Transient failures in a row.

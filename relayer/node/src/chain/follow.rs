@@ -106,7 +106,10 @@ impl Chain {
             Verdict::Rejected(reason) | Verdict::Held(reason) => self.observer.checked("header", Err(reason), took),
             Verdict::Verified(_) => self.observer.checked("header", Ok(()), took),
             Verdict::NeedsIntermediate { .. } => {}
-            Verdict::Conflict(evidence) => self.observer.checked("header", Err(&conflict(evidence)), took),
+            Verdict::Conflict(evidence) => {
+                self.observer.checked("header", Err(&conflict(evidence)), took);
+                self.observer.froze(&self.status(), &|| self.client().save());
+            }
             Verdict::Expired { expired_at, now } => {
                 self.observer.checked("header", Err(&expired(*expired_at, *now)), took);
             }

@@ -27,6 +27,8 @@ pub trait ChainObserver: Send + Sync {
     fn checked(&self, check: &'static str, outcome: Result<(), &Rejection>, took: Duration);
     /// The light client trusts a new head; `saved` is its state, to be journaled by digest.
     fn advanced(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>);
+    /// The light client is frozen: its state is to be kept at once, so that a restart does not thaw it.
+    fn froze(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>);
     /// The chain stopped or goes on: `None` means it can be proven from.
     fn stopped(&self, reason: Option<&Stop>);
     /// The endpoint failed; its stable code.

@@ -79,9 +79,9 @@ impl ProveError {
             Self::Refused(rejection) => rejection.class,
             Self::Endpoint(error) => error.class,
             Self::Protocol(error) => error.class(),
-            Self::AboveHead { .. } | Self::Claim { .. } => Class::Transient,
+            // A stopped chain says nothing of a packet: it waits until the chain goes on.
+            Self::AboveHead { .. } | Self::Claim { .. } | Self::Stopped { .. } => Class::Transient,
             Self::NotRetained { .. } => Class::Permanent,
-            Self::Stopped { .. } => Class::Config,
         }
     }
 }

@@ -22,7 +22,9 @@ const TOOLS_DIR: &str = "tools";
 /// Milliseconds between looks at a transfer that is waited for.
 const WAIT_POLL_MS: u64 = 500;
 
-fn sender(config: &Config, chain: &ChainConfig, key: &str, ledger: &Arc<Ledger>) -> Result<Arc<Sender>, Failure> {
+/// A sender of a person's key, with what an earlier run left open settled first: a command that was killed after its
+/// broadcast and is given again must not send twice unseen.
+async fn sender(config: &Config, chain: &ChainConfig, key: &str, ledger: &Arc<Ledger>) -> Result<Arc<Sender>, Failure> {
     let passphrase = config.keystore.passphrase.read()?;
     let id = KeyId(key.to_owned());
     let keystore = Keystore::new(&config.keystore.dir);
@@ -42,6 +44,7 @@ fn sender(config: &Config, chain: &ChainConfig, key: &str, ledger: &Arc<Ledger>)
         ledger: ledger.clone(),
         observer: Arc::new(observer),
     })?;
+    sender.reconcile().await?;
     Ok(Arc::new(sender))
 }
 
@@ -58,7 +61,7 @@ pub(super) async fn deploy(config: &Config, name: &str, output: Output) -> Resul
         return Err(Failure::new("NODE-CLI-012", message));
     }
     let ledger = open_ledger(config)?;
-    let sender = sender(config, chain, transaction_key(chain)?, &ledger)?;
+    let sender = sender(config, chain, transaction_key(chain)?, &ledger).await?;
     let deployed = setup::deploy_contracts(&sender).await?;
     let text = format!(
         "# put into the configuration, under the chain {name}\n[chains.evm]\nrouter = \"{}\"\ntransfer = \"{}\"",
@@ -105,7 +108,7 @@ async fn end(config: &Config, (here, there): (&Side, &Side), ledger: &Arc<Ledger
         .map_err(|_| Failure::new("NODE-CLI-015", format!("threshold {} is above 255", there.threshold)))?;
     Ok(End {
         chain: connected,
-        sender: sender(config, chain, transaction_key(chain)?, ledger)?,
+        sender: sender(config, chain, transaction_key(chain)?, ledger).await?,
         place,
         attestors: there.attestor_addresses(),
         threshold,
@@ -177,7 +180,7 @@ pub(super) async fn transfer(config: &Config, args: SendArgs, output: Output) ->
     let own = config.key_ids().contains(&KeyId(key.to_owned()));
     let dir = if own { config.data_dir.clone() } else { config.data_dir.join(TOOLS_DIR) };
     let ledger = Arc::new(Ledger::open(&dir)?.0);
-    let sender = sender(config, chain, key, &ledger)?;
+    let sender = sender(config, chain, key, &ledger).await?;
     let order = TransferOrder {
         path: path.name.clone(),
         source_client: source_client.clone(),

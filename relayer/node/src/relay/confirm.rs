@@ -92,12 +92,3 @@ fn not_yet(height: u64) -> ItemOutcome {
         message: format!("how the packet ended cannot be proven on its destination at height {height} yet"),
     }
 }
-
-/// Whether a packet that was claimed to be sent never was: a sent packet's commitment is in the state after the very
-/// block that sent it.
-pub(super) async fn is_phantom(context: &PathContext, key: Key, entry: &Entry) -> bool {
-    let source = &context.side(key.source).chain;
-    let packet = std::slice::from_ref(&entry.packet);
-    let absences = source.commitment_absences(entry.claim_height, packet).await;
-    absences.is_ok_and(|absences| absences.iter().all(Result::is_ok) && !absences.is_empty())
-}

@@ -17,7 +17,7 @@ use catenary_protocol::{Packet, VerifiedAck, VerifiedPacket, VerifiedTimeout};
 use super::confirm;
 use super::send::{Note, SendError, Sender, Sent};
 use crate::attestor::{AttestedChunk, Availability, Collected, Collector, CommitmentKind, Facts, RefusedPacket};
-use crate::chain::{Chain, ProveError};
+use crate::chain::{Chain, ProveError, Prover};
 use crate::store::Ledger;
 
 /// One end of a path.
@@ -39,6 +39,8 @@ pub struct PathSide {
 pub trait PathObserver: Send + Sync {
     /// The scan of a chain took all events up to a height.
     fn scanned(&self, chain: &str, height: u64);
+    /// Whether the scan of a side goes on; else the code and why its blocks are not taken.
+    fn scanning(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>);
     /// An endpoint failed.
     fn endpoint_failed(&self, chain: &str, code: &'static str);
     /// The open packets, after a step.
@@ -135,16 +137,47 @@ fn report(context: &PathContext, job: &Job, outcomes: &Outcomes) {
     }
 }
 
-/// Leaves out what the newest state of the destination shows as done; the rest is decided by proofs.
+/// Leaves out what is done. What goes home (acknowledgements, timeouts) is proven to be committed on its source, so that
+/// no fee is spent on a body that is not; deliveries are looked up in the newest state, and proven later on.
 async fn leave_out_done(context: &PathContext, job: &Job, entries: Items) -> (Outcomes, Items) {
     let packets: Vec<&Packet> = entries.iter().map(|(_, entry)| &entry.packet).collect();
-    let present = match present(context, job, &packets).await {
-        Ok(present) => present,
+    let found = if job.kind == JobKind::Recv {
+        let present = present(context, job, &packets).await;
+        present.map(|done| {
+            done.into_iter().map(|done| if done { Err(ItemOutcome::AlreadyDone) } else { Ok(()) }).collect()
+        })
+    } else {
+        committed(context, job, &packets).await
+    };
+    let found: Vec<Result<(), ItemOutcome>> = match found {
+        Ok(found) => found,
         Err(outcome) => return (entries.into_iter().map(|(key, _)| (key, outcome.clone())).collect(), Vec::new()),
     };
-    let (done, items): (Vec<_>, Vec<_>) = entries.into_iter().zip(present).partition(|(_, done)| *done);
-    let done = done.into_iter().map(|((key, _), _)| (key, ItemOutcome::AlreadyDone)).collect();
-    (done, items.into_iter().map(|(item, _)| item).collect())
+    let (mut done, mut items) = (Vec::new(), Vec::new());
+    for ((key, entry), found) in entries.into_iter().zip(found) {
+        match found {
+            Ok(()) => items.push((key, entry)),
+            Err(outcome) => done.push((key, outcome)),
+        }
+    }
+    (done, items)
+}
+
+/// Which packets are proven to be committed on their source, in its newest provable state.
+async fn committed(
+    context: &PathContext,
+    job: &Job,
+    packets: &[&Packet],
+) -> Result<Vec<Result<(), ItemOutcome>>, ItemOutcome> {
+    let source = &context.side(job.to).chain;
+    let packets: Vec<Packet> = packets.iter().map(|packet| (*packet).clone()).collect();
+    let facts = source.packets(source.head(), &packets).await.map_err(|error| failed(&error))?;
+    let judge = |fact: Result<VerifiedPacket, ProveError>| match fact {
+        Ok(_) => Ok(()),
+        Err(ProveError::Claim { .. }) => Err(ItemOutcome::AlreadyDone),
+        Err(error) => Err(failed(&error)),
+    };
+    Ok(facts.into_iter().map(judge).collect())
 }
 
 /// The same just before a transaction, for what was attested a while ago.
@@ -244,7 +277,8 @@ async fn messages(context: &PathContext, job: &Job, items: &Items, collected: &C
     (ready, outcomes)
 }
 
-/// What a refused item means: a packet whose commitment is not there has ended, or never was.
+/// What a refused item means: a packet whose commitment is not there has ended, and one without an acknowledgement was
+/// not acknowledged.
 async fn refusal(
     context: &PathContext,
     job: &Job,
@@ -253,18 +287,21 @@ async fn refusal(
 ) -> ItemOutcome {
     let (code, message) = (refused.code, format!("{}: {}", refused.member, refused.reason));
     let outcome = ItemOutcome::Failed { code, class: class_of(refused), message };
-    if job.kind != JobKind::Recv || !refused.own || refused.code != ProveError::CLAIM_CODE {
+    if !refused.own || refused.code != ProveError::CLAIM_CODE {
         return outcome;
     }
-    let height = context.side(key.source).chain.watch().borrow().provable_height;
+    match job.kind {
+        JobKind::Ack => return ItemOutcome::NotAcked,
+        JobKind::Recv => {}
+        JobKind::Timeout | JobKind::Confirm => return outcome,
+    }
+    // The commitment was proven when the packet was first seen, so it has ended since.
+    let height = context.side(key.source).chain.head();
     let ended = confirm::run(context, vec![(key, entry.clone())], height).await;
-    if let Some((_, closed @ ItemOutcome::Closed(_))) = ended.into_iter().next() {
-        return closed;
+    match ended.into_iter().next() {
+        Some((_, closed @ ItemOutcome::Closed(_))) => closed,
+        _ => outcome,
     }
-    if confirm::is_phantom(context, key, entry).await {
-        return ItemOutcome::Closed(Outcome::Phantom);
-    }
-    outcome
 }
 
 /// Only our own refusal says something of the packet: bytes that do not prove what was claimed are somebody's lie.

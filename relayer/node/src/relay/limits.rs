@@ -16,3 +16,8 @@ pub const NONCE_ATTEMPTS: u32 = 3;
 pub const REPORT_MS: u128 = 1_000;
 /// Milliseconds between two looks at who can sign, when nothing is sent: a member that is down shows within this.
 pub const PROBE_MS: u64 = 5_000;
+/// Bytes of a journal record without payloads, generously.
+pub const RECORD_BYTES: usize = 2_048;
+/// Bytes after which a commit is closed: with the largest packet and acknowledgement on top it stays far below the
+/// journal's bound of 16 MiB.
+pub const COMMIT_BYTES: usize = 4 * 1024 * 1024;

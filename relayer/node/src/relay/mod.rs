@@ -15,6 +15,7 @@ mod observe;
 mod probe;
 mod runner;
 mod scan;
+mod screen;
 mod send;
 
 pub use job::{PathContext, PathObserver, PathSide};

@@ -50,6 +50,24 @@ impl std::fmt::Debug for ChainWatch {
     }
 }
 
+impl ChainWatch {
+    fn save(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>) {
+        let Some(ledger) = &self.ledger else { return };
+        let bytes = saved();
+        let state = TrustedState {
+            chain: self.chain.clone(),
+            instance: status.instance.digest(),
+            height: status.trusted_height,
+            hash: status.trusted_hash,
+            digest: catenary_light_clients::Hash32::sha256(&[&bytes]),
+        };
+        match tokio::task::block_in_place(|| ledger.save_client(state, &bytes)) {
+            Ok(()) => self.saved_height.store(status.trusted_height, Ordering::Relaxed),
+            Err(error) => tracing::error!(chain = self.chain, code = error.code(), "{error}"),
+        }
+    }
+}
+
 impl ChainObserver for ChainWatch {
     fn checked(&self, check: &'static str, outcome: Result<(), &Rejection>, took: Duration) {
         let check = match check {
@@ -79,23 +97,14 @@ impl ChainObserver for ChainWatch {
             health.started = true;
             health.head_timestamp = Some(status.trusted_timestamp);
         });
-        let Some(ledger) = &self.ledger else { return };
         let last = self.saved_height.load(Ordering::Relaxed);
-        if status.trusted_height < last.saturating_add(SAVE_HEIGHTS) && last > 0 {
-            return;
+        if status.trusted_height >= last.saturating_add(SAVE_HEIGHTS) || last == 0 {
+            self.save(status, saved);
         }
-        let bytes = saved();
-        let state = TrustedState {
-            chain: self.chain.clone(),
-            instance: status.instance.digest(),
-            height: status.trusted_height,
-            hash: status.trusted_hash,
-            digest: catenary_light_clients::Hash32::sha256(&[&bytes]),
-        };
-        match ledger.save_client(state, &bytes) {
-            Ok(()) => self.saved_height.store(status.trusted_height, Ordering::Relaxed),
-            Err(error) => tracing::error!(chain = self.chain, code = error.code(), "{error}"),
-        }
+    }
+
+    fn froze(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>) {
+        self.save(status, saved);
     }
 
     fn stopped(&self, reason: Option<&Stop>) {
@@ -147,6 +156,18 @@ const fn stage_of(state: &State) -> Option<Stage> {
 impl std::fmt::Debug for PathWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PathWatch").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+impl PathWatch {
+    /// Sets or clears the one reason of a path that starts with a prefix.
+    fn reason(&self, path: &str, prefix: &str, outcome: Result<(), (&'static str, String)>) {
+        self.health.path(path, |health| {
+            health.reasons.retain(|reason| !reason.message.starts_with(prefix));
+            if let Err((code, message)) = outcome {
+                health.reasons.push(Reason::new(code, format!("{prefix}{message}")));
+            }
+        });
     }
 }
 
@@ -206,10 +227,6 @@ impl PathObserver for PathWatch {
             Outcome::Acknowledged => (PacketKind::Ack, Stage::Acknowledged, Terminal::Acked, EndToEnd::Acked),
             Outcome::Rejected => (PacketKind::Refund, Stage::Refunded, Terminal::Rejected, EndToEnd::Refunded),
             Outcome::TimedOut => (PacketKind::Refund, Stage::Refunded, Terminal::Refunded, EndToEnd::Refunded),
-            Outcome::Phantom => {
-                self.metrics.terminal(path, Terminal::Phantom);
-                return;
-            }
         };
         self.metrics.packet(path, kind, stage);
         self.metrics.terminal(path, terminal);
@@ -220,15 +237,13 @@ impl PathObserver for PathWatch {
     }
 
     fn served(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>) {
-        let waiting = outcome.is_err();
-        self.metrics.blocked(path, BlockedReason::Attestors, usize::from(waiting));
-        let prefix = format!("side {}: ", side.name());
-        self.health.path(path, |health| {
-            health.reasons.retain(|reason| !reason.message.starts_with(&prefix));
-            if let Err((code, message)) = outcome {
-                health.reasons.push(Reason::new(code, format!("{prefix}{message}")));
-            }
-        });
+        self.metrics.blocked(path, BlockedReason::Attestors, usize::from(outcome.is_err()));
+        self.reason(path, &format!("side {}: ", side.name()), outcome);
+    }
+
+    fn scanning(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>) {
+        self.metrics.blocked(path, BlockedReason::NoProof, usize::from(outcome.is_err()));
+        self.reason(path, &format!("scan of side {}: ", side.name()), outcome);
     }
 
     fn available(&self, path: &str, side: Side, chain: &str, availability: &Availability) {

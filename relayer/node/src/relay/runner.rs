@@ -191,7 +191,30 @@ impl PathRunner {
             return Ok(());
         }
         records.extend(extra);
-        self.context.ledger.record(records)
+        self.record(records)
+    }
+
+    /// Journals records in commits of bounded size. A cursor comes last, so a crash between two commits only has some
+    /// blocks scanned again.
+    fn record(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        let size = |record: &Record| match record {
+            Record::Packet(step) => {
+                let bytes = step.packet.as_ref().map_or(0, Vec::len) + step.ack.as_ref().map_or(0, Vec::len);
+                2 * bytes + limits::RECORD_BYTES
+            }
+            _ => limits::RECORD_BYTES,
+        };
+        let (mut commit, mut bytes) = (Vec::new(), 0);
+        for record in records {
+            bytes += size(&record);
+            commit.push(record);
+            if bytes >= limits::COMMIT_BYTES {
+                bytes = 0;
+                let full = std::mem::take(&mut commit);
+                tokio::task::block_in_place(|| self.context.ledger.record(full))?;
+            }
+        }
+        tokio::task::block_in_place(|| self.context.ledger.record(commit))
     }
 
     fn entered(&self, key: Key) -> Option<Record> {
@@ -212,20 +235,24 @@ impl PathRunner {
             Outcome::Acknowledged => (Stage::Acknowledged, None),
             Outcome::Rejected => (Stage::Refunded, Some("error acknowledgement")),
             Outcome::TimedOut => (Stage::Refunded, Some("timed out")),
-            Outcome::Phantom => (Stage::Parked, Some("phantom: the endpoint claimed a packet that was never sent")),
         };
         self.packet_step(key, entry, (stage, reason.map(str::to_owned)))
     }
 
     fn packet_step(&self, key: Key, entry: &Entry, (stage, reason): (Stage, Option<String>)) -> Record {
         let first = stage == Stage::Sent || entry.acknowledgement.is_some();
+        let height = match stage {
+            Stage::Sent | Stage::Parked => entry.sent_height,
+            Stage::Received => entry.ack_height,
+            Stage::Acknowledged | Stage::Refunded => entry.end_height,
+        };
         Record::Packet(PacketStep {
             path: self.context.name.clone(),
             key: PacketKey::of(self.context.side(key.source).chain.name(), &entry.packet),
             stage,
             packet: first.then(|| entry.packet.proto_encode()),
             ack: entry.acknowledgement.as_ref().map(catenary_protocol::Acknowledgement::proto_encode),
-            height: entry.claim_height,
+            height,
             reason,
             at_seconds: platform::now().seconds(),
         })

@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::job::PathContext;
 use super::limits;
+use super::screen::screen;
+use crate::chain::ProveError;
 use crate::platform;
 
 /// Claims of one range of blocks, for the runner.
@@ -63,21 +65,31 @@ impl Scan {
 
     /// Takes the blocks up to `to`; says whether it did.
     async fn take(&mut self, to: u64) -> bool {
-        let side = self.context.side(self.side);
         let from = self.cursor.saturating_add(1);
-        match side.chain.source().events(from, to).await {
+        let taken = self.proven(from, to).await;
+        let side = self.context.side(self.side);
+        match taken {
             Ok(claims) => {
-                let claims = claims.into_iter().filter(|claim| self.is_ours(&claim.event)).collect();
                 self.context.observer.scanned(side.chain.name(), to);
+                self.context.observer.scanning(&self.context.name, self.side, Ok(()));
                 self.cursor = to;
                 self.claims.send(ClaimBatch { side: self.side, upto: to, claims }).await.is_ok()
             }
             Err(error) => {
-                self.context.observer.endpoint_failed(side.chain.name(), error.code);
-                tracing::warn!(chain = side.chain.name(), from, to, code = error.code, %error, "scan failed");
+                self.context.observer.endpoint_failed(side.chain.name(), error.code());
+                let reason = (error.code(), error.to_string());
+                self.context.observer.scanning(&self.context.name, self.side, Err(reason));
+                tracing::warn!(chain = side.chain.name(), from, to, code = error.code(), "blocks not taken: {error}");
                 false
             }
         }
+    }
+
+    /// The claims of these blocks that are this path's and hold.
+    async fn proven(&self, from: u64, to: u64) -> Result<Vec<EventClaim>, ProveError> {
+        let claims = self.context.side(self.side).chain.source().events(from, to).await?;
+        let ours = claims.into_iter().filter(|claim| self.is_ours(&claim.event)).collect();
+        screen(&self.context, self.side, ours, (from, to)).await
     }
 
     /// Whether an event belongs to this path, by the clients on both ends.

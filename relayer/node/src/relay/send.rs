@@ -202,19 +202,22 @@ impl Sender {
         &self.sink
     }
 
-    /// Takes over a transaction that the journal holds without an outcome; it is resolved before the next send.
-    pub async fn adopt(&self, intent: &Intent) {
-        let signed = SignedTx { bytes: intent.tx_bytes.clone(), hash: TxHash(intent.tx_hash) };
-        *self.open.lock().await = Some(Open { signed, nonce: intent.nonce });
-    }
-
-    /// Resolves what is open, without sending anything new.
+    /// Takes over the transactions of this key that the journal holds without an outcome, and finds out what became of
+    /// each, in the order of their nonces. The first that stays open is resolved before the next send.
     ///
     /// # Errors
-    /// The chain cannot be read, or the outcome is still unknown.
-    pub async fn settle(&self) -> Result<(), SendError> {
+    /// The chain cannot be read, or an outcome is still unknown.
+    pub async fn reconcile(&self) -> Result<(), SendError> {
+        let mut intents = self.ledger.open_intents(&self.chain)?;
+        intents.retain(|intent| intent.key == self.key.0);
+        intents.sort_by_key(|intent| intent.nonce);
         let mut open = self.open.lock().await;
-        self.resolve(&mut open).await
+        for Intent { nonce, tx_bytes, tx_hash, .. } in intents {
+            tracing::info!(chain = self.chain, nonce, tx = %tx_hash, "a transaction without an outcome");
+            *open = Some(Open { signed: SignedTx { bytes: tx_bytes, hash: TxHash(tx_hash) }, nonce });
+            self.resolve(&mut open).await?;
+        }
+        Ok(())
     }
 
     /// Builds, journals, signs and broadcasts a transaction, and waits for its receipt.
@@ -244,7 +247,8 @@ impl Sender {
                 Broadcast::NonceMismatch(error) => {
                     self.end(&signed, "dropped", &OutcomeResult::Dropped)?;
                     self.release(nonce, "the chain refused the nonce")?;
-                    if attempt >= limits::NONCE_ATTEMPTS {
+                    // What a person asked for is never built twice: an endpoint may have kept the first one.
+                    if attempt >= limits::NONCE_ATTEMPTS || matches!(body, TxBody::Call(_)) {
                         return Err(error.into());
                     }
                 }
@@ -262,11 +266,12 @@ impl Sender {
         let account = self.sink.account(&self.public_key).await?;
         self.observer.account(&self.chain, &self.key.0, &account);
         let nonce = account.nonce;
+        self.free(nonce)?;
         let request = BuildRequest { body, public_key: &self.public_key, account: &account, nonce };
         let unsigned: UnsignedTx = self.sink.build(request).await?;
         let purpose = Purpose::Transaction { chain: self.chain.clone(), nonce };
         let request = SignRequest { key: self.key.clone(), digest: unsigned.digest, purpose };
-        let signature = self.signer.sign(&request)?;
+        let signature = tokio::task::block_in_place(|| self.signer.sign(&request))?;
         let signed = self.sink.finish(&unsigned, &signature)?;
         let intent = Intent {
             id: note.id.clone(),
@@ -280,8 +285,18 @@ impl Sender {
             packets: note.packets.clone(),
             at_seconds: platform::now().seconds(),
         };
-        self.ledger.record(vec![Record::Intent(intent)])?;
+        failpoint("signed");
+        tokio::task::block_in_place(|| self.ledger.record(vec![Record::Intent(intent)]))?;
         Ok((signed, nonce))
+    }
+
+    /// Lets a nonce be signed for again when something was signed for it that never left: an intent is journaled before
+    /// its broadcast, and none is open here. A kill between signature and intent leaves such a nonce.
+    fn free(&self, nonce: u64) -> Result<(), SendError> {
+        if self.ledger.signed_tx(&self.chain, &self.key.0, nonce)?.is_some() {
+            self.release(nonce, "signed for, but nothing of it is open")?;
+        }
+        Ok(())
     }
 
     /// Finds out what became of an open transaction: in a block, replaced, or to be broadcast again.
@@ -373,7 +388,7 @@ impl Sender {
     fn journal(&self, signed: &SignedTx, result: OutcomeResult) -> Result<(), SendError> {
         let at_seconds = platform::now().seconds();
         let record = Outcome { tx_hash: signed.hash.0, chain: self.chain.clone(), result, at_seconds };
-        Ok(self.ledger.record(vec![Record::Outcome(record)])?)
+        Ok(tokio::task::block_in_place(|| self.ledger.record(vec![Record::Outcome(record)]))?)
     }
 
     fn release(&self, nonce: u64, reason: &str) -> Result<(), SendError> {

@@ -66,7 +66,14 @@ impl Store for SledStore {
                 StoreOp::Delete { tree, key } => changes.remove(full_key(*tree, key)),
             }
         }
-        self.db.apply_batch(changes).map_err(|error| io("write", &error))
+        self.db.apply_batch(changes).map_err(|error| io("write", &error))?;
+        // Everything else folds again from the journal; what the journal knows by its digest alone must be on disk
+        // before the digest is.
+        let cached = |op: &StoreOp| matches!(op, StoreOp::Put { tree: Tree::Blobs, .. });
+        if batch.iter().any(cached) {
+            self.db.flush().map_err(|error| io("flush", &error))?;
+        }
+        Ok(())
     }
 
     fn get(&self, tree: Tree, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

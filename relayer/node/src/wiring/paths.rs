@@ -246,11 +246,14 @@ fn entry(
     let message = reason.unwrap_or_default();
     let state = match stage {
         Stage::Received => State::Received,
-        Stage::Parked if message.starts_with("phantom") => return Ok(None),
         Stage::Parked => State::Parked(ParkReason { code: PARKED_BEFORE, message }),
-        _ => State::Sent,
+        Stage::Sent | Stage::Acknowledged | Stage::Refunded => State::Sent,
     };
-    let mut entry = Entry::new(packet, state, height, Timestamp::from_seconds(at_seconds));
+    let mut entry = Entry::new(packet, state, Timestamp::from_seconds(at_seconds));
     entry.acknowledgement = ledger.acknowledgement(key)?;
+    match stage {
+        Stage::Received => entry.ack_height = height,
+        _ => entry.sent_height = height,
+    }
     Ok(Some(entry))
 }

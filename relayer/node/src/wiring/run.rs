@@ -172,7 +172,7 @@ impl Node {
             });
         }
         self.serve_attestors(&mut tasks, &stop).await?;
-        self.reconcile().await?;
+        self.reconcile().await;
         let mut routes = Vec::new();
         for path in &self.config.paths {
             let (context, runner, route) = self.path(path)?;
@@ -229,20 +229,13 @@ impl Node {
 
     /// Reconcile first, send second: every transaction that the journal holds without an outcome is looked up, and
     /// only then do the paths start.
-    async fn reconcile(&self) -> Result<(), WiringError> {
+    async fn reconcile(&self) {
         for (chain, sender) in &self.senders {
-            let mut intents = self.ledger.open_intents(chain)?;
-            intents.sort_by_key(|intent| intent.nonce);
-            for intent in &intents {
-                tracing::info!(chain, nonce = intent.nonce, tx = %intent.tx_hash, "a transaction without an outcome");
-                sender.adopt(intent).await;
-                if let Err(error) = sender.settle().await {
-                    // It stays adopted, and is settled before anything else is sent.
-                    tracing::warn!(chain, code = error.code(), "{error}");
-                }
+            if let Err(error) = sender.reconcile().await {
+                // What is open stays adopted, and is resolved before anything else is sent.
+                tracing::warn!(chain, code = error.code(), "{error}");
             }
         }
-        Ok(())
     }
 
     fn path(&self, path: &PathConfig) -> Result<(Arc<PathContext>, PathRunner, ReleaseRoute), WiringError> {
