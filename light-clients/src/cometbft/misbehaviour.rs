@@ -56,10 +56,11 @@ pub(super) fn judge(
 /// already, so that the evidence convinces others too.
 fn stands(client: &CometBft, update: &Update, now: Timestamp) -> Result<(), CometBftError> {
     if client.retained.contains_key(&update.height) {
-        return committed_here(client, update);
+        return committed_here(client, update, now);
     }
     if update.height < client.head_height() {
-        client.check_link(update)?;
+        let above = client.check_link(update)?;
+        client.check_expired(above.time, now)?;
         return verify::committed(update, client.set_of(update)?);
     }
     client.check_skip(update)?;
@@ -68,13 +69,15 @@ fn stands(client: &CometBft, update: &Update, now: Timestamp) -> Result<(), Come
 }
 
 /// The update is the retained header or follows the same block, has its validators, and is signed by more than two
-/// thirds of them.
-pub(super) fn committed_here(client: &CometBft, update: &Update) -> Result<(), CometBftError> {
+/// thirds of them. The retained header is within the trusting period: keys of validators that left long ago may be
+/// anybody's, and must not freeze the client.
+pub(super) fn committed_here(client: &CometBft, update: &Update, now: Timestamp) -> Result<(), CometBftError> {
     let retained = client.retained.get(&update.height).ok_or_else(|| CometBftError::NoState {
         height: update.height,
         next: update.height.saturating_add(1),
         newest: client.head_height(),
     })?;
+    client.check_expired(retained.time, now)?;
     if retained.last_block.is_none() && update.hash != retained.hash {
         return Err(CometBftError::Unjudged { height: update.height, got: update.hash, trusted: retained.hash });
     }

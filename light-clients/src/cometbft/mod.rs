@@ -180,8 +180,13 @@ impl CometBft {
         Err(CometBftError::ChainId { got: update.chain_id.clone(), expected: self.config.chain_id.clone() })
     }
 
+    /// Trust in the newest header has not ended.
     fn check_expiry(&self, now: Timestamp) -> Result<(), CometBftError> {
-        let time = self.head().time;
+        self.check_expired(self.head().time, now)
+    }
+
+    /// Trust in a header of this time has not ended.
+    fn check_expired(&self, time: Timestamp, now: Timestamp) -> Result<(), CometBftError> {
         if self.config.trust.is_expired(time, now) {
             return Err(TrustError::Expired { expired_at: self.config.trust.expires_at(time), now }.into());
         }
@@ -198,7 +203,7 @@ impl CometBft {
     }
 
     /// An older header is the one that the retained header above it follows.
-    fn check_link(&self, update: &Update) -> Result<(), CometBftError> {
+    fn check_link(&self, update: &Update) -> Result<&Retained, CometBftError> {
         let successor = update.height.saturating_add(1);
         let above = self.retained.get(&successor).ok_or_else(|| CometBftError::NotLinked {
             height: update.height,
@@ -206,7 +211,7 @@ impl CometBft {
             successor,
         })?;
         if above.last_block == Some(update.hash) {
-            return Ok(());
+            return Ok(above);
         }
         let expected = above.last_block.unwrap_or(Hash32([0; 32]));
         Err(CometBftError::Link { height: update.height, got: update.hash, expected })
@@ -220,7 +225,7 @@ impl CometBft {
                 self.learn_next(&update)?;
                 return Ok(self.verified());
             }
-            misbehaviour::committed_here(self, &update)?;
+            misbehaviour::committed_here(self, &update, now)?;
             let (height, second) = (update.height, update.hash);
             return Ok(self.freeze(Misbehaviour { height, first, second, code: misbehaviour::EQUIVOCATION }));
         }
@@ -398,7 +403,10 @@ impl LightClient for CometBft {
         });
         match judged {
             Ok(verdict) => verdict,
-            Err(CometBftError::Trust(TrustError::Expired { expired_at, now })) => Verdict::Expired { expired_at, now },
+            // A conflict with an older header that has expired is refused; the client has not expired with it.
+            Err(CometBftError::Trust(TrustError::Expired { expired_at, now })) if self.check_expiry(now).is_err() => {
+                Verdict::Expired { expired_at, now }
+            }
             Err(error) => Verdict::Rejected(error.into()),
         }
     }

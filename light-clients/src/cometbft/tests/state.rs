@@ -115,6 +115,46 @@ fn a_second_header_at_a_retained_height_freezes() {
 }
 
 #[test]
+fn a_conflict_with_an_expired_header_freezes_nothing() {
+    let chain = chain();
+    let mut config = chain.config(4);
+    config.trust.trusting_period_seconds = 3600;
+    let mut client = CometBft::new(config, &chain.full_update(4)).unwrap();
+    follow(&mut client, &chain, 5..=8);
+    let end = |height: u64| chain.time(height).checked_add_seconds(3600).unwrap();
+    let just_before = |end: Timestamp| Timestamp::from_nanos(end.nanos - 1);
+    let (ours, other) = (chain.update(5), fork(&chain, 5).update());
+    for (now, update, pair) in [
+        (just_before(end(5)), "LC-CMT-050", "LC-CMT-050"),
+        (end(5), "LC-TRUST-006", "LC-TRUST-006"),
+        (end(8), "expired", "LC-TRUST-006"),
+    ] {
+        let found = client.misbehaviour(&ours, &other, now);
+        assert_eq!(found.map_or_else(|refused| refused.code, |found| found.code), pair, "{now}");
+        let mut client = client.clone();
+        let verdict = client.advance(&other, now);
+        assert_eq!(outcome(&verdict), update, "{now}");
+        assert_eq!(client.status().frozen, update == "LC-CMT-050");
+    }
+
+    // A half below what is retained is judged by the header that links to it: here block 3, as late as block 5.
+    let mut late = chain.clone();
+    late.blocks.truncate(2);
+    late.push(Hash32([1; 32]));
+    let time = Some(raw_time(chain.time(5).seconds()));
+    late.blocks[2] = late.resign(3, &all(&chain, Ballot::Block), |header| header.time = time);
+    (4..=8).for_each(|_| late.push(Hash32([1; 32])));
+    let mut config = late.config(4);
+    config.trust.trusting_period_seconds = 3600;
+    let mut client = CometBft::new(config, &late.full_update(4)).unwrap();
+    follow(&mut client, &late, 5..=8);
+    for (now, expect) in [(just_before(end(4)), "LC-CMT-051"), (end(4), "LC-TRUST-006")] {
+        let found = client.misbehaviour(&late.update(3), &late.update(5), now);
+        assert_eq!(found.map_or_else(|refused| refused.code, |found| found.code), expect, "{now}");
+    }
+}
+
+#[test]
 fn evidence_of_time_that_does_not_grow() {
     let chain = chain();
     let mut config = chain.config(1);
