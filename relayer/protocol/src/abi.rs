@@ -94,7 +94,7 @@ impl Packet {
     /// # Errors
     /// Bytes over the bound, undecodable or not canonical, or a packet that breaks a rule.
     pub fn abi_decode(bytes: &[u8]) -> Result<Self, Error> {
-        let max = crate::limits::PAYLOAD_BYTES_MAX.saturating_add(8_192);
+        let max = crate::limits::PACKET_BYTES_MAX;
         if bytes.len() > max {
             return Err(Error::Length { field: "abi packet", got: bytes.len(), min: 0, max });
         }

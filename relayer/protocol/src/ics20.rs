@@ -23,6 +23,9 @@ pub const ENCODING_PROTOBUF: &str = "application/x-protobuf";
 /// The acknowledgement of a successful transfer (ICS-20).
 pub const SUCCESS_ACK: &[u8] = br#"{"result":"AQ=="}"#;
 
+/// The largest amount, 2^256 - 1, in decimal.
+const AMOUNT_MAX: &str = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+
 /// The packet data of a transfer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transfer {
@@ -42,10 +45,14 @@ impl Transfer {
     /// Decodes a transfer payload in the encoding that it names.
     ///
     /// # Errors
-    /// Not a transfer payload, another encoding, undecodable, not canonical, or a field out of bounds.
+    /// Not a transfer payload, another encoding, over the bound, undecodable, not canonical, or a field out of bounds.
     pub fn from_payload(payload: &Payload) -> Result<Self, Error> {
         if payload.version != VERSION {
             return Err(Error::Transfer { field: "version", got: payload.version.clone() });
+        }
+        let (got, max) = (payload.value.len(), limits::PAYLOAD_BYTES_MAX);
+        if got > max {
+            return Err(Error::Length { field: "transfer data", got, min: 1, max });
         }
         let transfer = match payload.encoding.as_str() {
             ENCODING_ABI => Self::abi_decode(&payload.value)?,
@@ -59,8 +66,10 @@ impl Transfer {
     /// The data as the Solidity app takes it.
     ///
     /// # Errors
-    /// [`Error::Transfer`] when the amount is no decimal below 2^256.
+    /// [`Error::Transfer`] when the amount is no decimal from 1 to below 2^256, [`Error::Length`] for another field
+    /// out of bounds.
     pub fn abi_encode(&self) -> Result<Vec<u8>, Error> {
+        self.validate()?;
         let amount = self.amount.parse().map_err(|_| self.bad_amount())?;
         let data = AbiTransfer {
             denom: self.denom.clone(),
@@ -112,9 +121,10 @@ impl Transfer {
                 return Err(Error::Length { field, got, min, max });
             }
         }
-        let digits =
-            !self.amount.is_empty() && self.amount.len() <= 78 && self.amount.bytes().all(|b| b.is_ascii_digit());
-        if digits && !self.amount.starts_with('0') {
+        let digits = !self.amount.is_empty() && self.amount.bytes().all(|b| b.is_ascii_digit());
+        // Without leading zeros a longer decimal is larger, and of two of one length the one that sorts later.
+        let size = (self.amount.len(), self.amount.as_str());
+        if digits && !self.amount.starts_with('0') && size <= (AMOUNT_MAX.len(), AMOUNT_MAX) {
             Ok(())
         } else {
             Err(self.bad_amount())

@@ -10,10 +10,14 @@ pub const CLIENT_ID_BYTES_MAX: usize = 64;
 pub const CLIENT_ID_BYTES_MIN: usize = 8;
 /// Most bytes of all payload values of one packet together (ibc-go `MaximumPayloadsSize`, 256 KiB).
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// Most bytes of a packet in either encoding: the payload, and 8 KiB for identifiers, lengths and padding.
+pub const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 8_192;
 /// Payloads in a packet: both ibc-go v11 and the Solidity router take exactly one today.
 pub const PAYLOADS: usize = 1;
 /// Most bytes of one app acknowledgement: an ack is relayed in one transaction, so it must fit in one.
 pub const ACK_BYTES_MAX: usize = 65_536;
+/// Most bytes of an acknowledgement in protobuf: the app acknowledgement, its tag and length with room to spare.
+pub const ACK_MESSAGE_BYTES_MAX: usize = ACK_BYTES_MAX + 64;
 /// Furthest a timeout may lie ahead, in seconds (ibc-go `MaxTimeoutDelta`, 24 h).
 pub const TIMEOUT_AHEAD_SECONDS_MAX: u64 = 86_400;
 /// Most attestors of one on-chain client: with more, one proof would not fit a GoQuorum transaction of 64 KB.

@@ -6,6 +6,7 @@ use alloc::{format, string::String, vec::Vec};
 use prost::Message;
 
 use crate::error::Error;
+use crate::limits;
 use crate::packet;
 
 /// Type URL of the attestation client's state.
@@ -300,7 +301,8 @@ pub struct AttestationProof {
     pub signatures: Vec<Vec<u8>>,
 }
 
-/// Decodes and insists that encoding again gives the same bytes.
+/// Decodes and insists that encoding again gives the same bytes. The caller has bounded the bytes: a list of empty
+/// elements takes some sixty times its bytes in memory. What comes from outside goes through [`decode_bounded`].
 ///
 /// # Errors
 /// [`Error::Decode`] or [`Error::NotCanonical`].
@@ -312,6 +314,17 @@ pub fn decode_strict<M: Message + Default>(what: &'static str, bytes: &[u8]) -> 
     } else {
         Err(Error::NotCanonical { what, got: bytes.len(), expected })
     }
+}
+
+/// As [`decode_strict`], and refuses more than `max` bytes before it looks at them.
+///
+/// # Errors
+/// [`Error::Length`], [`Error::Decode`] or [`Error::NotCanonical`].
+pub fn decode_bounded<M: Message + Default>(what: &'static str, bytes: &[u8], max: usize) -> Result<M, Error> {
+    if bytes.len() > max {
+        return Err(Error::Length { field: what, got: bytes.len(), min: 0, max });
+    }
+    decode_strict(what, bytes)
 }
 
 impl From<&packet::Packet> for Packet {
@@ -367,9 +380,9 @@ impl packet::Packet {
     /// The packet in canonical protobuf, and nothing else.
     ///
     /// # Errors
-    /// Undecodable, not canonical, or a packet that breaks a rule.
+    /// Bytes over the bound, undecodable or not canonical, or a packet that breaks a rule.
     pub fn proto_decode(bytes: &[u8]) -> Result<Self, Error> {
-        let packet = Self::from(decode_strict::<Packet>("packet", bytes)?);
+        let packet = Self::from(decode_bounded::<Packet>("packet", bytes, limits::PACKET_BYTES_MAX)?);
         packet.validate()?;
         Ok(packet)
     }
@@ -385,9 +398,9 @@ impl packet::Acknowledgement {
     /// The acknowledgement in canonical protobuf.
     ///
     /// # Errors
-    /// Undecodable, not canonical, or an acknowledgement that breaks a rule.
+    /// Bytes over the bound, undecodable or not canonical, or an acknowledgement that breaks a rule.
     pub fn proto_decode(bytes: &[u8]) -> Result<Self, Error> {
-        let message: Acknowledgement = decode_strict("acknowledgement", bytes)?;
+        let message: Acknowledgement = decode_bounded("acknowledgement", bytes, limits::ACK_MESSAGE_BYTES_MAX)?;
         let acknowledgement = Self { app_acknowledgements: message.app_acknowledgements };
         acknowledgement.validate()?;
         Ok(acknowledgement)

@@ -8,7 +8,8 @@ use catenary_protocol::attestation::{
 };
 use catenary_protocol::path::Kind;
 use catenary_protocol::{
-    ics20, proto, Acknowledgement, AttestationProof, Error, Packet, PacketAttestation, Path, Payload, StateAttestation,
+    ics20, limits, proto, Acknowledgement, AttestationProof, Error, Packet, PacketAttestation, Path, Payload,
+    StateAttestation,
 };
 use prost::Message;
 use serde_json::Value;
@@ -106,6 +107,88 @@ fn acknowledgements_and_their_commitments() {
 }
 
 #[test]
+fn bytes_over_the_bound_are_not_decoded() {
+    // Each is an endless list of what it may hold one of, so that a decoder without a bound says "count", not "length".
+    let code = |result: Result<(), Error>| result.map_or_else(|error| error.code(), |()| "ok");
+    let packet = |length: usize| code(Packet::proto_decode(&[0x2a, 0].repeat(length / 2)).map(drop));
+    assert_eq!(packet(limits::PAYLOAD_BYTES_MAX + 8_192 + 2), "PR-PKT-001");
+    assert_eq!(packet(limits::PAYLOAD_BYTES_MAX + 8_192), "PR-PKT-004");
+    let ack = |length: usize| code(Acknowledgement::proto_decode(&[0x0a, 0].repeat(length / 2)).map(drop));
+    assert_eq!(ack(limits::ACK_BYTES_MAX + 64 + 2), "PR-PKT-001");
+    assert_eq!(ack(limits::ACK_BYTES_MAX + 64), "PR-PKT-002");
+    let data = |length: usize, encoding: &str| {
+        let (port, version) = (String::from(ics20::PORT), ics20::VERSION.into());
+        let (value, encoding) = (vec![0xff; length], encoding.into());
+        let payload = Payload { source_port: port.clone(), destination_port: port, version, encoding, value };
+        code(ics20::Transfer::from_payload(&payload).map(drop))
+    };
+    for encoding in [ics20::ENCODING_ABI, ics20::ENCODING_PROTOBUF] {
+        assert_eq!(data(limits::PAYLOAD_BYTES_MAX + 1, encoding), "PR-PKT-001");
+        assert_eq!(data(limits::PAYLOAD_BYTES_MAX, encoding), "PR-ENC-001");
+    }
+    // The largest of each still comes back.
+    let value = vec![7; limits::PAYLOAD_BYTES_MAX];
+    let name = "x".repeat(limits::IDENTIFIER_BYTES_MAX);
+    let client = format!("{}-1", "c".repeat(limits::CLIENT_ID_BYTES_MAX - 2));
+    let names = [(); 4].map(|()| name.clone());
+    let [source_port, destination_port, version, encoding] = names;
+    let payloads = vec![Payload { source_port, destination_port, version, encoding, value }];
+    let (source_client, destination_client) = (client.clone(), client);
+    let (sequence, timeout_timestamp_seconds) = (u64::MAX, u64::MAX);
+    let largest = Packet { sequence, source_client, destination_client, timeout_timestamp_seconds, payloads };
+    assert_eq!(Packet::proto_decode(&largest.proto_encode()), Ok(largest.clone()));
+    assert_eq!(Packet::abi_decode(&largest.abi_encode()), Ok(largest));
+    let largest = Acknowledgement { app_acknowledgements: vec![vec![7; limits::ACK_BYTES_MAX]] };
+    assert_eq!(Acknowledgement::proto_decode(&largest.proto_encode()), Ok(largest));
+}
+
+#[test]
+fn amounts_are_decimals_from_one_to_below_two_to_the_256th() {
+    let max = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+    let above = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
+    let longer = format!("{max}0");
+    let nines = "9".repeat(77);
+    for (amount, expect) in [
+        ("1", "ok"),
+        ("9", "ok"),
+        ("10", "ok"),
+        (nines.as_str(), "ok"),
+        (max, "ok"),
+        (above, "PR-TRF-001"),
+        (longer.as_str(), "PR-TRF-001"),
+        ("0", "PR-TRF-001"),
+        ("01", "PR-TRF-001"),
+        ("", "PR-TRF-001"),
+        ("0x10", "PR-TRF-001"),
+        ("1_000", "PR-TRF-001"),
+        ("+1", "PR-TRF-001"),
+        ("-1", "PR-TRF-001"),
+        ("1.0", "PR-TRF-001"),
+        ("1e3", "PR-TRF-001"),
+        (" 1", "PR-TRF-001"),
+    ] {
+        let transfer = ics20::Transfer {
+            denom: "stake".into(),
+            amount: amount.into(),
+            sender: "sender".into(),
+            receiver: "receiver".into(),
+            memo: String::new(),
+        };
+        let code = |error: Error| error.code();
+        assert_eq!(transfer.abi_encode().map_or_else(code, |_| "ok"), expect, "{amount:?} encoded");
+        let port = String::from(ics20::PORT);
+        let payload = Payload {
+            source_port: port.clone(),
+            destination_port: port,
+            version: ics20::VERSION.into(),
+            encoding: ics20::ENCODING_PROTOBUF.into(),
+            value: transfer.proto_encode(),
+        };
+        assert_eq!(ics20::Transfer::from_payload(&payload).map_or_else(code, |_| "ok"), expect, "{amount:?} decoded");
+    }
+}
+
+#[test]
 fn paths_and_their_attested_keys() {
     for row in rows("paths.json") {
         let (client_id, sequence) = (text(&row["client_id"]), number(&row["sequence"]));
@@ -133,11 +216,13 @@ fn transfer_data_in_both_encodings() {
             receiver: text(&row["receiver"]),
             memo: text(&row["memo"]),
         };
-        assert_eq!(transfer.abi_encode().unwrap(), bytes(&row["abi_hex"]), "{name}");
         assert_eq!(transfer.proto_encode(), bytes(&row["protobuf_hex"]), "{name}");
         if row["accepted_by_ibc_go"] != true {
+            // A receiver is the destination's to judge, blank or not.
+            assert_eq!(transfer.abi_encode().is_ok(), row["name"] == "blank receiver is refused", "{name}");
             continue;
         }
+        assert_eq!(transfer.abi_encode().unwrap(), bytes(&row["abi_hex"]), "{name}");
         let encodings = [(ics20::ENCODING_ABI, "abi_hex"), (ics20::ENCODING_PROTOBUF, "protobuf_hex")];
         for (encoding, field) in encodings {
             let payload = Payload {
