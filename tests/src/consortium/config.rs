@@ -37,8 +37,8 @@ pub(super) struct Shared {
     pub(super) attestors: Vec<[String; 2]>,
     /// What `path create` made.
     pub(super) clients: Option<Clients>,
-    pub(super) turn_delay_blocks: u64,
-    pub(super) attestation_chunk: u64,
+    pub(super) turn_delay_blocks: Option<u64>,
+    pub(super) attestation_chunk: Option<u64>,
 }
 
 /// The on-chain clients of the path.
@@ -141,9 +141,12 @@ fn path_section(shared: &Shared) -> String {
             format!("client = \"{}\"\n", clients.cosmos),
         ],
     };
+    let option = |key: &str, value: Option<u64>| value.map(|value| format!("{key} = {value}\n")).unwrap_or_default();
+    let delay = option("turn_delay_blocks", shared.turn_delay_blocks);
+    let chunk = option("attestation_chunk", shared.attestation_chunk);
     format!(
-        "[[paths]]\nname = \"{PATH}\"\nturn_delay_blocks = {}\nattestation_chunk = {}\n\
+        "[[paths]]\nname = \"{PATH}\"\n{delay}{chunk}\
          [paths.a]\nchain = \"{}\"\nthreshold = 2\n{evm}[paths.b]\nchain = \"{}\"\nthreshold = 2\n{cosmos}",
-        shared.turn_delay_blocks, shared.attestation_chunk, CHAINS[0], CHAINS[1]
+        CHAINS[0], CHAINS[1]
     )
 }

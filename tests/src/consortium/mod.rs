@@ -43,10 +43,10 @@ pub const NATIVE: &str = "atoken";
 pub struct ConsortiumOptions {
     /// Validators of the Cosmos chain.
     pub simd_validators: usize,
-    /// Destination blocks before the next in turn sends.
-    pub turn_delay_blocks: u64,
-    /// Packets in one attestation.
-    pub attestation_chunk: u64,
+    /// Destination blocks before the next in turn sends; the node's default when left out.
+    pub turn_delay_blocks: Option<u64>,
+    /// Packets in one attestation; the node's default when left out.
+    pub attestation_chunk: Option<u64>,
     /// Whether alpha reaches both chains through proxies that can lie.
     pub proxied: bool,
     /// Told of each step.
@@ -57,8 +57,8 @@ impl Default for ConsortiumOptions {
     fn default() -> Self {
         Self {
             simd_validators: 1,
-            turn_delay_blocks: 3,
-            attestation_chunk: 8,
+            turn_delay_blocks: None,
+            attestation_chunk: None,
             proxied: false,
             progress: |step| eprintln!("consortium: {step}"),
         }

@@ -64,7 +64,8 @@ impl Operator {
     /// Where the node writes its log.
     #[must_use]
     pub fn log_file(&self) -> PathBuf {
-        self.dir.join("catenary.log")
+        // Beside the folder, where it stays when a test fails.
+        self.dir.with_extension("log")
     }
 
     /// Replaces the configuration file; a running node reads it when it is restarted.

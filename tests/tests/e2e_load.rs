@@ -1,0 +1,186 @@
+//! Many transfers on the real nodes, and under stress: members that are killed, attestors that are missing, crashes at
+//! the worst moments. Every packet ends once, counted from the chains. One consortium walks all the steps.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::time::{Duration, Instant};
+
+use catenary_tests::consortium::{Asset, Consortium, ConsortiumOptions, Deliveries, End, Kind, Order, PATH};
+use catenary_tests::localnet::wait_until;
+
+/// Generous for loaded machines; nothing here waits for a fixed time.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// Transfers of each direction in the load step.
+const EACH_WAY: usize = 150;
+/// Destination blocks before the next in turn sends, as by default.
+const TURN_BLOCKS: u64 = 6;
+/// Blocks that a next in turn may need beyond its turn.
+const LATE_BLOCKS: u64 = 2;
+
+/// Sends in both directions at once and gives the packets.
+fn both_ways(consortium: &Consortium, each: usize) -> Vec<String> {
+    let orders = vec![Order::of(3); each];
+    let evm = consortium.broadcast(Asset::Erc20, &orders).unwrap();
+    let cosmos = consortium.broadcast(Asset::Native, &orders).unwrap();
+    let mut keys = consortium.included(evm).unwrap();
+    keys.extend(consortium.included(cosmos).unwrap());
+    keys
+}
+
+/// Waits until all have ended, and that the chains show one delivery and one acknowledgement of each.
+fn acknowledged_once(consortium: &mut Consortium, step: &str, keys: &[String]) {
+    let start = Instant::now();
+    let stages = consortium.wait_ended(keys, DEADLINE).unwrap();
+    assert!(stages.iter().all(|stage| stage == "acknowledged"), "{step}: {stages:?}");
+    let passages = consortium.passages().unwrap();
+    for key in keys {
+        let passage = &passages[key];
+        let taken: Vec<bool> = passage.received.iter().map(|(_, taken)| *taken).collect();
+        let ends: Vec<End> = passage.ended.iter().map(|(_, end)| *end).collect();
+        assert_eq!((taken, ends), (vec![true], vec![End::Acknowledged]), "{step}: {key}");
+    }
+    consortium.conserved().unwrap_or_else(|error| panic!("{step}: {error}"));
+    eprintln!("{step}: {} packets acknowledged once each, {} s", keys.len(), start.elapsed().as_secs());
+}
+
+#[test]
+fn many_transfers_and_every_packet_ends_once_whatever_dies() {
+    let options = ConsortiumOptions { turn_delay_blocks: Some(TURN_BLOCKS), ..ConsortiumOptions::default() };
+    let mut consortium = Consortium::start(&options).unwrap();
+    load(&mut consortium);
+    let usual = blocks_to_delivery(&mut consortium);
+    leader_killed(&mut consortium, usual);
+    attestors_missing(&mut consortium);
+    killed_mid_traffic(&mut consortium);
+    for failpoint in ["journaled", "broadcast"] {
+        crash_at(&mut consortium, failpoint);
+    }
+    for operator in &consortium.operators {
+        let parked = operator.metric("catenary_packets_in_stage", &[("stage", "parked")]).unwrap();
+        assert_eq!(parked, 0.0, "{}", operator.id);
+    }
+}
+
+/// 300 transfers in both directions at once.
+fn load(consortium: &mut Consortium) {
+    let keys = both_ways(consortium, EACH_WAY);
+    acknowledged_once(consortium, "load", &keys);
+    let deliveries = consortium.deliveries().unwrap();
+    let (messages, redundant) = (deliveries.messages(), deliveries.redundant());
+    eprintln!("{messages} messages in {} transactions, {redundant} redundant", deliveries.0.len());
+    eprintln!("by signer: {:?}", deliveries.by_signer());
+    describe(&deliveries);
+    assert!(redundant * 100 <= messages, "{redundant} of {messages} deliveries are redundant, 1 % is allowed");
+    assert!(deliveries.by_signer().len() >= 4, "the members take turns: {:?}", deliveries.by_signer());
+    let batches = deliveries.0.iter().filter(|delivery| delivery.messages.len() > 1).count();
+    assert!(batches > 0, "batches are used");
+}
+
+/// What deliveries cost, by chain and kind.
+fn describe(deliveries: &Deliveries) {
+    for chain in catenary_tests::consortium::CHAINS {
+        for kind in [Kind::Recv, Kind::Ack] {
+            let of =
+                deliveries.0.iter().filter(|d| d.chain == chain && d.messages.first().is_some_and(|m| m.0 == kind));
+            let (mut txs, mut messages, mut gas, mut bytes) = (0, 0, 0, 0);
+            for delivery in of {
+                txs += 1;
+                messages += delivery.messages.len();
+                gas += delivery.gas_used;
+                bytes += delivery.bytes;
+            }
+            let per = messages.max(1);
+            eprintln!(
+                "{chain} {kind:?}: {messages} messages in {txs} transactions, {} gas and {} bytes a packet",
+                gas / per as u64,
+                bytes / per
+            );
+        }
+    }
+}
+
+/// Most milliseconds from sending to delivery for one transfer at a time, to the EVM chain whose blocks take a second.
+fn blocks_to_delivery(consortium: &mut Consortium) -> u64 {
+    let key = consortium.send(Asset::Native, Order::of(2)).unwrap();
+    acknowledged_once(consortium, "alone", std::slice::from_ref(&key));
+    delivery_seconds(consortium, &key)
+}
+
+fn delivery_seconds(consortium: &mut Consortium, key: &str) -> u64 {
+    let passages = consortium.passages().unwrap();
+    let passage = &passages[key];
+    let (sent, received) = (passage.sent.as_ref().unwrap().time_ms, passage.received[0].0.time_ms);
+    received.saturating_sub(sent).div_ceil(1_000)
+}
+
+/// Kills whoever delivers now; the next in turn delivers within its turn and two blocks.
+fn leader_killed(consortium: &mut Consortium, usual: u64) {
+    let deliveries = consortium.deliveries().unwrap();
+    let last = deliveries.0.iter().rev().find(|d| d.chain == "quorum" && d.messages[0].0 == Kind::Recv).unwrap();
+    let leader = consortium.member_of_signer(&last.signer).unwrap();
+    consortium.operators[leader].kill();
+    let key = consortium.send(Asset::Native, Order::of(2)).unwrap();
+    acknowledged_once(consortium, "leader killed", std::slice::from_ref(&key));
+    let seconds = delivery_seconds(consortium, &key);
+    // Blocks of the destination take a second, and neighbouring sequences have the same leader.
+    let allowed = usual + TURN_BLOCKS + LATE_BLOCKS;
+    eprintln!("leader killed: delivered after {seconds} s, {usual} s before, {allowed} s allowed");
+    assert!(seconds <= allowed, "{seconds} s, {allowed} s allowed");
+    consortium.operators[leader].restart(DEADLINE).unwrap();
+}
+
+/// One of three attestors missing: it goes on. Two missing: it waits and says why. One returns: it goes on.
+fn attestors_missing(consortium: &mut Consortium) {
+    consortium.operators[2].kill();
+    let keys = both_ways(consortium, 2);
+    acknowledged_once(consortium, "one attestor missing", &keys);
+
+    consortium.operators[1].kill();
+    let keys = both_ways(consortium, 2);
+    let alpha = &consortium.operators[0];
+    let waits = || {
+        let ready = alpha.ready(Some(PATH))?;
+        let available = alpha.metric("catenary_attestor_members_available", &[("path", PATH)])?;
+        let says_why = ready.text.contains("beta") && ready.text.contains("gamma");
+        Ok((!ready.ready && says_why && available < 4.0).then_some(ready))
+    };
+    let ready = wait_until("that alpha says why it waits", DEADLINE, waits).unwrap();
+    eprintln!("two attestors missing: {}", ready.text);
+    let open = |packets: Vec<serde_json::Value>| {
+        keys.iter().all(|key| packets.iter().all(|p| p["key"] != key.as_str() || p["stage"] == "sent"))
+    };
+    assert!(open(alpha.packets().unwrap()), "nothing is delivered on one signature of two");
+    consortium.operators[1].restart(DEADLINE).unwrap();
+    acknowledged_once(consortium, "one attestor back", &keys);
+    consortium.operators[2].restart(DEADLINE).unwrap();
+}
+
+/// Each member in turn is killed while transfers are under way, and started again.
+fn killed_mid_traffic(consortium: &mut Consortium) {
+    let mut keys = Vec::new();
+    for member in 0..consortium.operators.len() {
+        keys.extend(both_ways(consortium, 8));
+        consortium.operators[member].kill();
+        keys.extend(both_ways(consortium, 2));
+        consortium.operators[member].restart(DEADLINE).unwrap();
+    }
+    acknowledged_once(consortium, "killed mid-traffic", &keys);
+}
+
+/// Gamma is down, and alpha aborts at the failpoint when it has to send: after a start without it every packet ends.
+fn crash_at(consortium: &mut Consortium, failpoint: &str) {
+    consortium.operators[2].kill();
+    consortium.operators[0].kill();
+    consortium.operators[0].start(Some(failpoint)).unwrap();
+    consortium.operators[0].wait_ready(DEADLINE).unwrap();
+    let mut keys = Vec::new();
+    // Beta attests and may lead as well: transfers are sent until alpha had to send one.
+    let end = Instant::now() + DEADLINE;
+    while consortium.operators[0].check().is_ok() {
+        assert!(Instant::now() < end, "alpha never reached the failpoint {failpoint}");
+        keys.extend(both_ways(consortium, 1));
+    }
+    consortium.operators[0].wait_dead(DEADLINE).unwrap();
+    consortium.operators[0].restart(DEADLINE).unwrap();
+    acknowledged_once(consortium, &format!("crash at {failpoint}"), &keys);
+    consortium.operators[2].restart(DEADLINE).unwrap();
+}
