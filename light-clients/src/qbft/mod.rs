@@ -110,8 +110,8 @@ impl Qbft {
     /// A client that trusts the header at the anchor, whose RLP is given.
     ///
     /// # Errors
-    /// [`QbftError`] when the configuration cannot work, when the header is not the one that the anchor pins, or
-    /// when it cannot be a header of this family.
+    /// [`QbftError`] when the configuration cannot work, when the header is not the one that the anchor pins, when
+    /// it cannot be a header of this family, or when its own validators did not seal it.
     pub fn new(config: Config, anchor_header_rlp: &[u8]) -> Result<Self, QbftError> {
         config.validate()?;
         let header = RawHeader::decode(anchor_header_rlp)?;
@@ -123,6 +123,8 @@ impl Qbft {
             return Err(TrustError::AnchorHash { height: header.number, got, expected }.into());
         }
         verify::check_form(&header, &config.trust)?;
+        // The hash alone is what a person pinned; a block that was never sealed is a mistake of theirs to catch.
+        verify::check_seals(&header.extra.validators, &header)?;
         let head = trusted_from(&header, header.extra.validators.as_slice().into())?;
         let headers = BTreeMap::from([(head.height, head.clone())]);
         Ok(Self { instance: instance_of(&config), config, headers, head, frozen: false })

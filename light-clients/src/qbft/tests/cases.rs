@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{vote, Key};
+use crate::verdict::Coded;
 
 /// n - s, with the recovery id flipped: the other form of the same signature.
 fn malleate(seal: &[u8]) -> Vec<u8> {
@@ -207,6 +208,31 @@ fn qb_13_block_0_is_neither_update_nor_anchor() {
     let mut unsorted = genesis;
     unsorted.validators.reverse();
     assert_eq!(block_hash(&unsorted.encode()), Ok(unsorted.hash()));
+}
+
+#[test]
+fn the_anchor_was_sealed_by_its_own_validators() {
+    let network = Network::new(4);
+    let with = |change: &dyn Fn(&mut HeaderSpec)| {
+        let mut header = network.headers[0].clone();
+        change(&mut header);
+        let mut config = network.config();
+        config.anchor.hash = header.hash();
+        Qbft::new(config, &header.encode()).map_or_else(|error| error.code(), |_| "ok")
+    };
+    let sealed_by = |keys: Vec<Key>| {
+        with(&move |header| {
+            header.seals.clear();
+            header.seal(&keys);
+        })
+    };
+    assert_eq!(with(&|_| ()), "ok");
+    assert_eq!(sealed_by(network.keys.clone()), "ok");
+    assert_eq!(sealed_by(Vec::new()), "LC-QUO-003", "no seals");
+    assert_eq!(sealed_by(network.keys[..2].to_vec()), "LC-QUO-003", "one too few");
+    assert_eq!(sealed_by([&network.keys[..2], &[Key::new(77)]].concat()), "LC-QBFT-018", "by a stranger");
+    assert_eq!(sealed_by([&network.keys[..2], &network.keys[..1]].concat()), "LC-QBFT-019", "twice by one");
+    assert_eq!(with(&|header| header.state_root.0[0] ^= 1), "LC-QBFT-018", "the seals of another block");
 }
 
 #[test]
