@@ -36,7 +36,8 @@
 //!
 //! The commitment of a path is in the router's storage at keccak256(keccak256(path) ‖ base). A proof is the two node
 //! lists of `eth_getProof` ([`crate::proof::mpt::encode_proof`]). An account without code, or none at all, is
-//! refused: it is not the router, and every absence would hold there.
+//! refused: it is not the router, and every absence would hold there. So it would in a contract that stores nothing,
+//! such as one whose address was mistyped: a router stores its roles from its first block on.
 //!
 //! # What an attacker can grow
 //!
@@ -54,7 +55,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::crypto::{keccak256, Address};
-use crate::proof::mpt::{StorageProof, EMPTY_CODE_HASH};
+use crate::proof::mpt::{Account, StorageProof, EMPTY_CODE_HASH, EMPTY_ROOT};
 use crate::trust::TrustError;
 use crate::verdict::{
     Absence, Family, Hash32, Header, InstanceId, LightClient, Membership, Misbehaviour, Rejection, Root, Status,
@@ -155,8 +156,13 @@ impl Qbft {
         )
     }
 
-    /// The verified header at `height` and the value of the path's slot in its state.
-    fn slot_at(&self, height: u64, path: &[u8], proof: &[u8]) -> Result<(&Trusted, Option<Hash32>), QbftError> {
+    /// The verified header at `height`, and the router and the value of the path's slot in its state.
+    fn slot_at(
+        &self,
+        height: u64,
+        path: &[u8],
+        proof: &[u8],
+    ) -> Result<(&Trusted, Account, Option<Hash32>), QbftError> {
         if self.frozen {
             return Err(TrustError::Frozen.into());
         }
@@ -170,7 +176,7 @@ impl Qbft {
         if account.code_hash == EMPTY_CODE_HASH {
             return Err(QbftError::RouterCode { router, height });
         }
-        Ok((trusted, value.map(Hash32)))
+        Ok((trusted, account, value.map(Hash32)))
     }
 
     fn check_membership(
@@ -184,7 +190,7 @@ impl Qbft {
         if expected == Hash32([0; 32]) {
             return Err(QbftError::ValueZero);
         }
-        let (trusted, got) = self.slot_at(height, path, proof)?;
+        let (trusted, _, got) = self.slot_at(height, path, proof)?;
         let got = got.ok_or(QbftError::ValueAbsent { height, expected })?;
         if got != expected {
             return Err(QbftError::ValueMismatch { got, expected });
@@ -195,8 +201,11 @@ impl Qbft {
 
     fn check_absence(&self, height: u64, path: &[u8], proof: &[u8]) -> Result<Verified<Absence>, QbftError> {
         match self.slot_at(height, path, proof)? {
-            (_, Some(got)) => Err(QbftError::ValuePresent { height, got }),
-            (trusted, None) => {
+            (_, _, Some(got)) => Err(QbftError::ValuePresent { height, got }),
+            (_, account, None) if account.storage_root == EMPTY_ROOT => {
+                Err(QbftError::RouterEmpty { router: Address(self.config.router), height })
+            }
+            (trusted, _, None) => {
                 let timestamp = trusted.timestamp();
                 Ok(Verified::new(self.instance, Absence { height, timestamp, path: path.to_vec() }))
             }

@@ -400,6 +400,16 @@ pub enum QbftError {
         /// Height of the state.
         height: u64,
     },
+    /// The router stores nothing at all: every absence would hold there.
+    #[error(
+        "the contract {router} stores nothing at height {height}, so it is not the router; check the configuration"
+    )]
+    RouterEmpty {
+        /// Address of the configured router.
+        router: Address,
+        /// Height of the state.
+        height: u64,
+    },
     /// A chain id that is empty or too long.
     #[error("the chain id has {got_bytes} bytes, 1 to {MAX_CHAIN_ID_BYTES} are expected")]
     ChainId {
@@ -465,6 +475,7 @@ impl Coded for QbftError {
             Self::ChainId { .. } => "LC-QBFT-037",
             Self::ZeroRouter => "LC-QBFT-038",
             Self::GenesisAnchor => "LC-QBFT-039",
+            Self::RouterEmpty { .. } => "LC-QBFT-040",
             Self::Proof(error) => error.code(),
             Self::Trust(error) => error.code(),
         }
@@ -481,7 +492,8 @@ impl Coded for QbftError {
             | Self::ChainId { .. }
             | Self::ZeroRouter
             | Self::GenesisAnchor
-            | Self::RouterCode { .. } => Class::Config,
+            | Self::RouterCode { .. }
+            | Self::RouterEmpty { .. } => Class::Config,
             Self::Parent { .. }
             | Self::UnvotedChange { .. }
             | Self::SealByStranger { .. }

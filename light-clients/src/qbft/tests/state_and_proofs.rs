@@ -222,7 +222,7 @@ fn a_commitment_is_proven_and_bound_to_height_path_and_value() {
 }
 
 #[test]
-fn absence_needs_the_router_to_be_there_with_code() {
+fn absence_needs_the_router_to_be_there_with_code_and_storage() {
     let router = Address([0xc0; 20]);
     let proof_and_verdict = |state: &EvmState| {
         let (_, client) = with_state(state);
@@ -234,7 +234,12 @@ fn absence_needs_the_router_to_be_there_with_code() {
     assert_eq!(proof_and_verdict(&state), Err("LC-MPT-015"), "no account");
     let mut empty = state.clone();
     empty.insert_contract(router);
-    assert_eq!(proof_and_verdict(&empty), Ok(()), "a router that has stored nothing yet");
+    assert_eq!(proof_and_verdict(&empty), Err("LC-QBFT-040"), "a contract that stores nothing");
+    let (_, client) = with_state(&empty);
+    let member = client.membership(2, &path(1), &[1; 32], &empty.proof(router, &slot(&path(1)))).unwrap_err();
+    assert_eq!(member.code, "LC-QBFT-034", "a membership is refused for what it is");
+    empty.insert_slot(router, slot(&path(2)), [1; 32]);
+    assert_eq!(proof_and_verdict(&empty), Ok(()), "one that stores something else");
     state.insert_codeless(router);
     assert_eq!(proof_and_verdict(&state), Err("LC-QBFT-036"), "an account without code");
 }
