@@ -236,23 +236,21 @@ impl CometBft {
         let set = self.set_of(&update)?;
         let terms = Terms { options: &self.config.trust, now, purpose: Purpose::Update };
         verify::successor(&update, set, self.base(), terms)?;
-        if let Some(held) = self.churned(&update, set) {
+        if let Some(held) = self.churned(set) {
             return Ok(Verdict::Held(held.into()));
         }
         self.retain(update);
         Ok(self.verified())
     }
 
-    /// Too many validators changed since the last set that is trusted.
-    fn churned(&self, update: &Update, set: &ValidatorSet) -> Option<TrustError> {
-        let head = self.head();
-        let adjacent = self.head_height().checked_add(1) == Some(update.height);
-        let trusted = if adjacent { head.validators_hash } else { head.next_validators_hash };
-        // The head's own set is always known, and skipping was judged by the next one. Were it not so, all would have
-        // changed.
+    /// Too many validators changed since the set that signed the newest header. That header announces the set after
+    /// it, which has signed nothing that is believed yet: compared with it, a header further up would pass where the
+    /// one in between is held.
+    fn churned(&self, set: &ValidatorSet) -> Option<TrustError> {
+        // The head's own set is always known. Were it not so, all would have changed.
         let unknown = (set.validators.len(), 0);
         let known = |trusted: &ValidatorSet| (trusted.churn(set), trusted.validators.len());
-        let (changed, size) = self.known_set(trusted).map_or(unknown, known);
+        let (changed, size) = self.known_set(self.head().validators_hash).map_or(unknown, known);
         self.config.trust.exceeds_churn(changed, size).then_some(TrustError::Churn { changed, trusted: size })
     }
 
