@@ -6,15 +6,18 @@
 //! | above | `skipping`: later than the head, and sealed with F + 1 of its set; else `NeedsIntermediate` |
 //! | retained | it is the retained header: nothing happens. Another sealed child of its parent: conflict |
 //! | below the head, not retained | its hash is the parent hash of the retained header above it |
+//!
+//! A header filled in so meets the retained one below it when the gap closes. If it names another parent, or the times
+//! of the three do not grow, two trusted headers exclude each other: conflict.
 
 use alloc::boxed::Box;
 
 use super::decode::RawHeader;
-use super::types::{QbftError, Trusted, ValidatorSet};
+use super::types::{QbftError, Trusted, ValidatorSet, BROKEN_LINK, BROKEN_TIME};
 use super::verify::{check_child, check_form, check_seals, check_time_order, SetChange};
 use super::{trusted_from, Qbft};
 use crate::trust::TrustError;
-use crate::verdict::{Timestamp, Verdict};
+use crate::verdict::{Misbehaviour, Timestamp, Verdict};
 
 impl Qbft {
     /// Judges an update; `Err` is a rejection.
@@ -109,10 +112,29 @@ impl Qbft {
         if got != expected {
             return Err(QbftError::Successor { height, got, expected });
         }
+        if let Some(found) = self.contradiction(header, above) {
+            self.frozen = true;
+            return Ok(Verdict::Conflict(Box::new(found)));
+        }
         let filled = trusted_from(header, self.shared_set(above, header))?;
         let verdict = Verdict::Verified(Some(self.verified(&filled)));
         self.headers.insert(height, filled);
         Ok(verdict)
+    }
+
+    /// What a header contradicts that the retained one above it names as its parent: the retained header below it, or
+    /// time on either side.
+    fn contradiction(&self, header: &RawHeader<'_>, above: &Trusted) -> Option<Misbehaviour> {
+        let (height, second) = (header.number, header.block_hash());
+        let below = self.retained_parent(height);
+        if let Some(below) = below.filter(|below| below.hash != header.parent_hash) {
+            let (height, first, second) = (below.height, below.hash, header.parent_hash);
+            return Some(Misbehaviour { height, first, second, code: BROKEN_LINK });
+        }
+        let before = below.filter(|below| below.time_seconds >= header.time_seconds);
+        let after = Some(above).filter(|above| above.time_seconds <= header.time_seconds);
+        let first = before.or(after)?.hash;
+        Some(Misbehaviour { height, first, second, code: BROKEN_TIME })
     }
 
     /// The validators of a header, without a copy when they are those of its neighbour.

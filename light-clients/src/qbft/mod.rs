@@ -30,7 +30,8 @@
 //! Two sealed children of one trusted header are what more than F validators must have signed twice. Whoever shows
 //! them freezes the client: it verifies nothing any more until a person sets a new anchor. Both must pass all checks
 //! of an update, the parent hash included, so that neither another network's headers nor a header without seals can
-//! freeze anything.
+//! freeze anything. With `skipping`, a gap that is filled down to a trusted header which it does not follow, or whose
+//! times do not grow, freezes as well: the headers on both sides of it are trusted and cannot both be right.
 //!
 //! # Where commitments are
 //!
@@ -75,8 +76,8 @@ mod tests;
 pub use decode::{Extra, RawHeader, MAX_HEADER_BYTES};
 pub use state::SAVED_HEADERS;
 pub use types::{
-    Ballot, Config, Field, QbftError, ValidatorVote, DOUBLE_SEAL, MAX_CHAIN_ID_BYTES, MAX_PATH_BYTES, MAX_VALIDATORS,
-    MIN_FAULT_TOLERANT,
+    Ballot, Config, Field, QbftError, ValidatorVote, BROKEN_LINK, BROKEN_TIME, DOUBLE_SEAL, MAX_CHAIN_ID_BYTES,
+    MAX_PATH_BYTES, MAX_VALIDATORS, MIN_FAULT_TOLERANT,
 };
 
 use types::{Trusted, ValidatorSet};

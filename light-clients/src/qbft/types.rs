@@ -27,6 +27,12 @@ pub const MAX_CHAIN_ID_BYTES: usize = 64;
 /// Code of two headers at one height that were both sealed by a quorum.
 pub const DOUBLE_SEAL: &str = "LC-QBFT-100";
 
+/// Code of trusted headers below and above a header that names another parent than the one below.
+pub const BROKEN_LINK: &str = "LC-QBFT-101";
+
+/// Code of a header whose time is not between those of the trusted headers below and above it.
+pub const BROKEN_TIME: &str = "LC-QBFT-102";
+
 /// What a QBFT light client is told by its operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{keys, vote, Key};
+use std::boxed::Box;
 
 #[test]
 fn trust_expires_and_headers_from_the_future_wait() {
@@ -187,6 +188,62 @@ fn older_headers_fill_in_by_parent_hashes() {
     }
     assert_eq!(client.status().trusted_height, 10, "the head does not move");
     assert_eq!(give(&mut client, 5), "ok", "and a retained header is nothing new");
+}
+
+#[test]
+fn a_gap_that_does_not_meet_the_header_below_it_freezes() {
+    // Ours up to block 2, and a network of the same keys that left it after block 1.
+    let mut ours = Network::new(4);
+    let mut theirs = ours.clone();
+    ours.grow(1);
+    let mut other = theirs.next();
+    other.state_root.0[0] ^= 1;
+    theirs.push(other);
+    let skipped = |network: &Network, trusted: &[HeaderSpec]| {
+        let mut config = network.config();
+        config.skipping = true;
+        let mut client = network.client(config);
+        for header in trusted.iter().chain([network.head()]) {
+            assert_eq!(word(&client.advance(&header.encode(), network.now())), "ok");
+        }
+        client
+    };
+    theirs.grow(2);
+    let mut client = skipped(&theirs, &ours.headers[1..]);
+    let verdict = client.advance(&theirs.headers[2].encode(), theirs.now());
+    let (first, second) = (ours.headers[1].hash(), theirs.headers[1].hash());
+    assert_eq!(verdict, Verdict::Conflict(Box::new(Misbehaviour { height: 2, first, second, code: BROKEN_LINK })));
+    assert!(client.status().frozen);
+    assert_eq!(client.header(3), None);
+
+    // Times: block 3 of four, and then block 2 between it and the anchor.
+    for (seconds, third, then) in [
+        (-3, "ok", "conflict LC-QBFT-102"),
+        (-2, "ok", "conflict LC-QBFT-102"),
+        (-1, "ok", "conflict LC-QBFT-102"),
+        (0, "ok", "ok"),
+        (1, "conflict LC-QBFT-102", "LC-TRUST-008"),
+        (9, "conflict LC-QBFT-102", "LC-TRUST-008"),
+    ] {
+        let mut network = Network::new(4);
+        network.grow(1);
+        let mut odd = network.next();
+        odd.time_seconds = odd.time_seconds.checked_add_signed(seconds).unwrap();
+        network.push(odd);
+        let mut last = network.next();
+        last.time_seconds = network.headers[1].time_seconds + 2;
+        network.push(last);
+        let mut client = skipped(&network, &[]);
+        let now = Timestamp::from_seconds(network.head().time_seconds + 60);
+        for (block, expect) in [(3, third), (2, then)] {
+            let verdict = client.advance(&network.headers[block - 1].encode(), now);
+            assert_eq!(word(&verdict), expect, "{seconds}: block {block}");
+        }
+        // Below block 3, block 2 is trusted already.
+        let expect = if seconds == 0 { "ok" } else { "conflict LC-QBFT-102" };
+        let mut client = skipped(&network, &network.headers[1..2]);
+        assert_eq!(word(&client.advance(&network.headers[2].encode(), now)), expect, "{seconds}: between two");
+    }
 }
 
 #[test]
