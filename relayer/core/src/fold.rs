@@ -5,7 +5,7 @@
 //! | start | meta: `start` → record |
 //! | intent | intents: `open/{chain}/{hash}` → record, `all/{chain}/{hash}` → [`TxSummary`]; history: one entry a packet |
 //! | outcome | intents: removes `open/{chain}/{hash}`, `outcome/{chain}/{hash}` → record |
-//! | signed_attestation | signatures: `state/{key}/{instance}/{height}` or `packets/{key}/{instance}/{height}/{digest}` → record; `memory/{key}` |
+//! | signed_attestation | signatures: `state/{key}/{height}` or `packets/{key}/{instance}/{height}/{digest}` → record; `memory/{key}` |
 //! | signed_tx | nonces: `{chain}/{key}/{nonce}` → record |
 //! | nonce_released | nonces: removes `{chain}/{key}/{nonce}` |
 //! | trusted_state | clients: `state/{chain}` → record |
@@ -139,10 +139,11 @@ pub mod keys {
         format!("{chain}/{key}/{}", number(nonce))
     }
 
-    /// The state attestation of a key for a height.
+    /// The state attestation of a key for a height, whatever light client it was of: a new anchor must not let a key sign
+    /// another time for a height that it has signed.
     #[must_use]
-    pub fn state_signature(key: &str, instance: &Hash32, height: u64) -> String {
-        format!("state/{key}/{instance}/{}", number(height))
+    pub fn state_signature(key: &str, height: u64) -> String {
+        format!("state/{key}/{}", number(height))
     }
 
     /// A packet attestation of a key for a height.
@@ -288,7 +289,7 @@ fn fold_outcome(ops: &mut Ops, outcome: &Outcome) {
 
 fn fold_attestation(ops: &mut Ops, signed: &SignedAttestation) {
     let key = match signed.statement {
-        StatementKind::State => keys::state_signature(&signed.key, &signed.instance, signed.height),
+        StatementKind::State => keys::state_signature(&signed.key, signed.height),
         StatementKind::Packets => keys::packets_signature(&signed.key, &signed.instance, signed.height, &signed.digest),
     };
     ops.put(Tree::Signatures, key, json(signed));

@@ -106,7 +106,7 @@ impl KeystoreSigner {
         }
         let digest = signed.digest;
         let known = match signed.statement {
-            StatementKind::State => match self.ledger.signed_state(id, &signed.instance, signed.height)? {
+            StatementKind::State => match self.ledger.signed_state(id, signed.height)? {
                 Some(before) if before.digest != digest => {
                     return Err(KeystoreError::OtherState {
                         id: id.clone(),

@@ -358,6 +358,23 @@ fn an_attestor_is_bound_to_a_new_anchor_only_with_a_reason() {
     assert!(matches!(&fixture.records()[0], Record::Act(act) if act.reason == "new anchor" && act.details.len() == 4));
 }
 
+/// Found in review: the memory was kept by light client, which a new anchor changes.
+#[test]
+fn a_new_anchor_does_not_lift_the_memory_of_what_was_signed() {
+    let fixture = fixture();
+    attestor(&fixture.signer()).sign_state(instance(1), &state(5, 100)).unwrap();
+    {
+        let ledger = Ledger::open_in_memory(&fixture.journal()).unwrap();
+        fixture.keystore.rebind("attests", instance(2), &authority("new anchor"), &ledger).unwrap();
+    }
+    let code = |height, seconds| {
+        let signed = attestor(&fixture.signer()).sign_state(instance(2), &state(height, seconds));
+        signed.map_err(|error| error.code()).map(|_| ())
+    };
+    assert_eq!(code(5, 101), Err("KEY-016"));
+    assert_eq!(code(6, 101), Ok(()));
+}
+
 #[test]
 fn passphrases_come_from_variables_and_private_files() {
     let dir = tempfile::tempdir().unwrap();

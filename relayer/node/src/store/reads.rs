@@ -210,13 +210,8 @@ impl Ledger {
     ///
     /// # Errors
     /// The store failed.
-    pub fn signed_state(
-        &self,
-        key: &str,
-        instance: &Hash32,
-        height: u64,
-    ) -> Result<Option<SignedAttestation>, StoreError> {
-        self.read(Tree::Signatures, &keys::state_signature(key, instance, height))
+    pub fn signed_state(&self, key: &str, height: u64) -> Result<Option<SignedAttestation>, StoreError> {
+        self.read(Tree::Signatures, &keys::state_signature(key, height))
     }
 
     /// Whether a key already signed this packet attestation.
