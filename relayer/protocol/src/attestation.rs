@@ -192,6 +192,10 @@ impl AttestationProof {
         let digest = signing_digest(statement, &self.data);
         let mut seen = BTreeSet::new();
         for signature in &self.signatures {
+            // The Solidity client recovers nobody from v 0 or 1.
+            if !matches!(signature.last(), Some(27 | 28)) {
+                return Err(Error::Signature { reason: "recovery id is neither 27 nor 28".into() });
+            }
             let signer = recover(&digest, signature)?;
             if !attestors.contains(&signer) {
                 return Err(Error::UnknownSigner { got: hex(&signer), attestors: attestors.len() });
@@ -226,7 +230,8 @@ pub fn recover(digest: &Hash32, signature: &[u8; 65]) -> Result<Address, Error> 
 /// A peer's signature in the form that we emit (v 27 or 28), or a refusal.
 ///
 /// # Errors
-/// [`Error::Signature`] when it is not 65 bytes or v is none of 0, 1, 27, 28.
+/// [`Error::Length`] when it is not 65 bytes, [`Error::Signature`] when v is none of 0, 1, 27, 28 or s is high, so that
+/// a signature has one form.
 pub fn normalise(signature: &[u8]) -> Result<[u8; 65], Error> {
     let mut normal: [u8; 65] = signature.try_into().map_err(|_| Error::Length {
         field: "attestation signature",
@@ -238,6 +243,9 @@ pub fn normalise(signature: &[u8]) -> Result<[u8; 65], Error> {
         Some(v @ (0 | 1)) => *v = v.saturating_add(27),
         Some(27 | 28) => {}
         _ => return Err(Error::Signature { reason: "recovery id is none of 0, 1, 27, 28".into() }),
+    }
+    if normal.get(32..64).is_none_or(|s| s > secp256k1::HALF_ORDER.as_slice()) {
+        return Err(Error::Signature { reason: "s is in the higher half, sign with the lower one".into() });
     }
     Ok(normal)
 }

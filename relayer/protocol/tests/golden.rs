@@ -305,6 +305,10 @@ fn check_signed(row: &Value, statement: Statement, data: &[u8]) {
     assert_eq!(proof.check(statement, &attestors, 3), Err(Error::Quorum { got: 2, required: 3 }));
     assert_eq!(proof.check(statement, &attestors, 0), Err(Error::Quorum { got: 2, required: 0 }));
     assert!(proof.check(statement, &attestors[1..], 1).is_err(), "an attestor that left the set");
+    let mut plain = proof.clone();
+    plain.signatures[1][64] -= 27;
+    let refused = plain.check(statement, &attestors, 2).unwrap_err();
+    assert_eq!(refused.code(), "PR-ATT-001", "v of 0 or 1, which the Solidity client does not take");
     let other = if statement == Statement::State { Statement::Packets } else { Statement::State };
     assert!(proof.check(other, &attestors, 2).is_err(), "one statement is not the other");
 }
@@ -411,6 +415,22 @@ fn recovery_ids_are_normalised_or_refused() {
     }
     for length in [0, 64, 66] {
         assert!(normalise(&vec![0; length]).is_err(), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_high_s_is_not_normalised() {
+    let half = hex::decode("7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0").unwrap();
+    for (added, expect) in [(0, "ok"), (1, "PR-ATT-001"), (0x5f, "PR-ATT-001")] {
+        let mut signature = [7; 65];
+        signature[32..64].copy_from_slice(&half);
+        signature[63] += added;
+        signature[64] = 27;
+        assert_eq!(
+            normalise(&signature).map_or_else(|error| error.code(), |_| "ok"),
+            expect,
+            "half the order + {added}"
+        );
     }
 }
 
