@@ -9,6 +9,7 @@
 //! one, made by the same function as every later attestation: a second time for that height would freeze the client.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catenary_adapter_cosmos::setup as cosmos;
 use catenary_adapter_evm::setup as evm;
@@ -248,9 +249,19 @@ impl Steps<'_> {
     }
 }
 
-/// The newest provable state of a chain, verified now.
+/// Looks for the block after a fresh anchor, a second apart, before the chain counts as standing still.
+const NEXT_BLOCK_LOOKS: u32 = 60;
+
+/// The newest provable state of a chain, verified now. A CometBFT header proves the state before it, so an anchor that
+/// is the head proves nothing until the next block.
 async fn verified_state(chain: &Chain) -> Result<StateAttestation, SetupError> {
-    chain.refresh().await?;
+    for _ in 0..NEXT_BLOCK_LOOKS {
+        chain.refresh().await?;
+        if chain.head() > 0 {
+            break;
+        }
+        platform::sleep(Duration::from_secs(1)).await;
+    }
     let header = chain.state(chain.head()).await?;
     Ok(StateAttestation::of(&header))
 }
