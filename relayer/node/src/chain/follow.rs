@@ -13,6 +13,11 @@ const UPDATES_BATCH: u64 = 50;
 /// Gap above which skipping is tried, where it is allowed.
 const SKIP_GAP: u64 = 200;
 
+/// Looks for the block after a fresh anchor before the chain counts as standing still.
+const NEXT_BLOCK_LOOKS: u32 = 60;
+/// Pause between them: about a block.
+const NEXT_BLOCK_PAUSE: Duration = Duration::from_secs(1);
+
 /// A verified head that does not move for this long is stale.
 const STALE_CODE: &str = "NODE-CHN-001";
 /// Trust has ended.
@@ -36,15 +41,23 @@ impl Chain {
         }
     }
 
-    /// Brings the light client to the endpoint's head once and publishes it: for tools that follow no chain all the
-    /// time.
+    /// Brings the light client to the endpoint's head and publishes it: for tools that follow no chain all the time.
+    /// A CometBFT header proves the state before it, so a fresh anchor that is the head proves nothing until the next
+    /// block: that one is waited for, a bounded time.
     ///
     /// # Errors
     /// What the endpoint or the light client refused.
     pub async fn refresh(&self) -> Result<(), ProveError> {
-        let outcome = self.follow_once().await;
-        self.publish(outcome.as_ref().err().cloned());
-        outcome
+        for _ in 0..NEXT_BLOCK_LOOKS {
+            let outcome = self.follow_once().await;
+            self.publish(outcome.as_ref().err().cloned());
+            outcome?;
+            if self.status().provable_height > 0 {
+                break;
+            }
+            platform::sleep(NEXT_BLOCK_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Brings the light client to the endpoint's head once.

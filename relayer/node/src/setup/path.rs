@@ -9,7 +9,6 @@
 //! one, made by the same function as every later attestation: a second time for that height would freeze the client.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use catenary_adapter_cosmos::setup as cosmos;
 use catenary_adapter_evm::setup as evm;
@@ -249,19 +248,9 @@ impl Steps<'_> {
     }
 }
 
-/// Looks for the block after a fresh anchor, a second apart, before the chain counts as standing still.
-const NEXT_BLOCK_LOOKS: u32 = 60;
-
-/// The newest provable state of a chain, verified now. A CometBFT header proves the state before it, so an anchor that
-/// is the head proves nothing until the next block.
+/// The newest provable state of a chain, verified now.
 async fn verified_state(chain: &Chain) -> Result<StateAttestation, SetupError> {
-    for _ in 0..NEXT_BLOCK_LOOKS {
-        chain.refresh().await?;
-        if chain.head() > 0 {
-            break;
-        }
-        platform::sleep(Duration::from_secs(1)).await;
-    }
+    chain.refresh().await?;
     let header = chain.state(chain.head()).await?;
     Ok(StateAttestation::of(&header))
 }
