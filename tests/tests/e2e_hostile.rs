@@ -6,12 +6,18 @@
 use std::time::Duration;
 
 use catenary_tests::consortium::{Asset, Consortium, ConsortiumOptions, Order, CHAINS, MEMBERS};
-use catenary_tests::localnet::wait_until;
+use catenary_tests::localnet::{wait_until, Account, Quorum, QuorumOptions};
 use catenary_tests::proxy::lies;
 use serde_json::Value;
 
 /// Generous for loaded machines; nothing here waits for a fixed time.
 const DEADLINE: Duration = Duration::from_secs(240);
+
+/// Transfers of each direction for the count of requests.
+const EACH_WAY: usize = 100;
+/// Most HTTP requests a packet on one chain, idle polling included; far above what is measured, since a loaded machine
+/// polls longer.
+const REQUESTS_MAX: u64 = 10;
 
 type LieOf = Box<dyn Fn(&Value, &mut Value) -> bool + Send + Sync>;
 
@@ -43,8 +49,11 @@ fn cases() -> Vec<Case> {
 #[test]
 fn a_lie_is_refused_by_name_and_the_truth_goes_on() {
     let options = ConsortiumOptions { proxied: true, ..ConsortiumOptions::default() };
+    let twin = twin_network();
     let mut consortium = Consortium::start(&options).unwrap();
     wrong_configurations(&consortium);
+    other_network(&mut consortium, twin);
+    requests_a_packet(&consortium);
     for case in cases() {
         refused(&mut consortium, case);
     }
@@ -147,6 +156,58 @@ fn frozen_head(consortium: &mut Consortium, chain: usize) {
     consortium.wait_ended_at(&[1, 2], std::slice::from_ref(&key), DEADLINE).unwrap();
     without_alpha(consortium, &name, &key);
     put_right(consortium, &name, chain);
+}
+
+/// A network with the same chain id and the same validator keys, but another genesis. Started before the real one, so
+/// that its head is ahead.
+fn twin_network() -> Quorum {
+    let accounts = vec![Account::named("somebody else")];
+    Quorum::start(QuorumOptions { accounts, ..QuorumOptions::default() }).unwrap()
+}
+
+/// To a newcomer the twin's header is not the anchor; to alpha, which follows the real one, its headers do not continue
+/// what is trusted.
+fn other_network(consortium: &mut Consortium, twin: Quorum) {
+    assert_eq!(twin.validators, consortium.quorum.validators);
+    assert_ne!(twin.genesis_hash, consortium.quorum.genesis_hash);
+    let alpha = &consortium.operators[0];
+    let good = std::fs::read_to_string(alpha.config_file()).unwrap();
+    let file = alpha.dir().join("wrong.toml");
+    std::fs::write(&file, good.replace(&consortium.proxies[0].url(), twin.rpc_url(0))).unwrap();
+    let refusal = alpha.cli_with(&file, &["check", "--online"]).unwrap_err().to_string();
+    assert!(refusal.contains("LC-TRUST-003"), "{refusal}");
+
+    let name = "another network";
+    let head = consortium.quorum.height(0).unwrap();
+    twin.wait_for_node_height(0, head + 5, DEADLINE).unwrap();
+    consortium.proxies[0].redirect(twin.rpc_url(0));
+    stopped(consortium, name, "LC-QBFT-0");
+    let key = consortium.send(Asset::Erc20, Order::of(4)).unwrap();
+    consortium.wait_ended_at(&[1, 2], std::slice::from_ref(&key), DEADLINE).unwrap();
+    without_alpha(consortium, name, &key);
+    consortium.proxies[0].redirect(consortium.quorum.rpc_url(0));
+    put_right(consortium, name, 0);
+}
+
+/// Requests of one member for a batch of transfers both ways, its idle polling included.
+fn requests_a_packet(consortium: &Consortium) {
+    let count = |consortium: &Consortium| {
+        consortium.proxies.iter().map(|proxy| (proxy.posts(), proxy.requests())).collect::<Vec<_>>()
+    };
+    let (before, start) = (count(consortium), std::time::Instant::now());
+    let orders = vec![Order::of(1); EACH_WAY];
+    let sent = [Asset::Erc20, Asset::Native].map(|asset| consortium.broadcast(asset, &orders).unwrap());
+    let keys: Vec<String> = sent.into_iter().flat_map(|sending| consortium.included(sending).unwrap()).collect();
+    consortium.wait_ended_at(&[0], &keys, DEADLINE).unwrap();
+    let seconds = start.elapsed().as_secs();
+    for ((chain, before), after) in CHAINS.iter().zip(before).zip(count(consortium)) {
+        let (posts, requests) = (after.0 - before.0, after.1 - before.1);
+        eprintln!(
+            "alpha on {chain}: {posts} HTTP requests with {requests} calls for {} packets in {seconds} s",
+            keys.len()
+        );
+        assert!(posts < REQUESTS_MAX * keys.len() as u64, "{posts} requests for {} packets", keys.len());
+    }
 }
 
 /// Each line: what is wrong, what to replace by what in alpha's file, and the code that `check --online` gives.

@@ -24,10 +24,11 @@ const UPSTREAM_SECONDS: u64 = 20;
 const BODY_BYTES_MAX: u64 = 64 << 20;
 
 struct Shared {
-    upstream: String,
+    upstream: RwLock<String>,
     agent: ureq::Agent,
     lie: RwLock<Option<Lie>>,
     requests: AtomicU64,
+    posts: AtomicU64,
     lies_told: AtomicU64,
     stopped: AtomicBool,
 }
@@ -60,10 +61,11 @@ impl Proxy {
             .http_status_as_error(false)
             .build();
         let shared = Arc::new(Shared {
-            upstream: upstream.to_owned(),
+            upstream: RwLock::new(upstream.to_owned()),
             agent: config.into(),
             lie: RwLock::new(None),
             requests: AtomicU64::new(0),
+            posts: AtomicU64::new(0),
             lies_told: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         });
@@ -96,6 +98,17 @@ impl Proxy {
     /// Tells the truth from now on.
     pub fn tell_truth(&self) {
         *self.shared.lie.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Stands in front of another endpoint from now on.
+    pub fn redirect(&self, upstream: &str) {
+        upstream.clone_into(&mut self.shared.upstream.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// HTTP requests so far, a batch being one.
+    #[must_use]
+    pub fn posts(&self) -> u64 {
+        self.shared.posts.load(Ordering::Relaxed)
     }
 
     /// Answers that the lie in force has changed.
@@ -138,7 +151,9 @@ impl Shared {
 
     fn answer(&self, body: &[u8]) -> Result<Value, String> {
         let request: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let sent = self.agent.post(&self.upstream).header("Content-Type", "application/json").send(body);
+        self.posts.fetch_add(1, Ordering::Relaxed);
+        let upstream = self.upstream.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let sent = self.agent.post(&upstream).header("Content-Type", "application/json").send(body);
         let mut response = sent.map_err(|error| error.to_string())?;
         let read = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_json::<Value>();
         let mut answer = read.map_err(|error| error.to_string())?;
