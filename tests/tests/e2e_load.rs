@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use catenary_tests::consortium::{Asset, Consortium, ConsortiumOptions, Deliveries, End, Kind, Order, PATH};
+use catenary_tests::consortium::{stranger, Asset, Consortium, ConsortiumOptions, Deliveries, End, Kind, Order, PATH};
 use catenary_tests::localnet::wait_until;
 
 /// Generous for loaded machines; nothing here waits for a fixed time.
@@ -15,6 +15,11 @@ const EACH_WAY: usize = 150;
 const TURN_BLOCKS: u64 = 6;
 /// Blocks that a next in turn may need beyond its turn.
 const LATE_BLOCKS: u64 = 2;
+
+/// Transfers that a stranger may lose the race for.
+const STRANGER_TRIES: usize = 8;
+/// Far below what a loop of retries would reach.
+const RETRIES_MAX: f64 = 100.0;
 
 /// Sends in both directions at once and gives the packets.
 fn both_ways(consortium: &Consortium, each: usize) -> Vec<String> {
@@ -49,6 +54,7 @@ fn many_transfers_and_every_packet_ends_once_whatever_dies() {
     load(&mut consortium);
     let usual = blocks_to_delivery(&mut consortium);
     leader_killed(&mut consortium, usual);
+    delivered_by_a_stranger(&mut consortium);
     attestors_missing(&mut consortium);
     killed_mid_traffic(&mut consortium);
     for failpoint in ["journaled", "broadcast"] {
@@ -125,6 +131,35 @@ fn leader_killed(consortium: &mut Consortium, usual: u64) {
     let allowed = usual + TURN_BLOCKS + LATE_BLOCKS;
     eprintln!("leader killed: delivered after {seconds} s, {usual} s before, {allowed} s allowed");
     assert!(seconds <= allowed, "{seconds} s, {allowed} s allowed");
+    consortium.operators[leader].restart(DEADLINE).unwrap();
+}
+
+/// A stranger delivers first, with a key that is no member's: counted as done by another, without a storm of retries.
+fn delivered_by_a_stranger(consortium: &mut Consortium) {
+    let last_recv = |d: &&catenary_tests::consortium::Delivery| d.chain == "simd" && d.messages[0].0 == Kind::Recv;
+    let deliveries = consortium.deliveries().unwrap();
+    let last = deliveries.0.iter().rev().find(last_recv).unwrap();
+    let leader = consortium.member_of_signer(&last.signer).unwrap();
+    // With its leader away the others wait their turn, which leaves the stranger the time to come first.
+    consortium.operators[leader].kill();
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    let mut first = 0;
+    let mut keys = Vec::new();
+    while first == 0 {
+        assert!(keys.len() < STRANGER_TRIES, "the stranger never came first in {STRANGER_TRIES} transfers");
+        let key = consortium.send(Asset::Erc20, Order::of(3)).unwrap();
+        let accepted = consortium.deliver_as_stranger(&key, others).unwrap();
+        eprintln!("a stranger's delivery of {key}: accepted {accepted}");
+        let seen = consortium.deliveries().unwrap().by_signer();
+        first = seen.get(&stranger().cosmos_address).copied().unwrap_or_default();
+        keys.push(key);
+    }
+    acknowledged_once(consortium, "delivered by a stranger", &keys);
+    for other in others {
+        let retries = consortium.operators[other].metric("catenary_retries_total", &[("path", PATH)]).unwrap();
+        eprintln!("retries of {}: {retries}", consortium.operators[other].id);
+        assert!(retries < RETRIES_MAX, "{retries} retries");
+    }
     consortium.operators[leader].restart(DEADLINE).unwrap();
 }
 

@@ -14,6 +14,7 @@ mod deliveries;
 mod moves;
 mod operator;
 mod setup;
+mod stranger;
 mod table;
 mod trail;
 
@@ -29,6 +30,7 @@ pub use config::{Clients, CHAINS, MEMBERS, PATH};
 pub use deliveries::{Deliveries, Delivery, Kind};
 pub use moves::{Asset, Order, Sending};
 pub use operator::{Operator, Readiness};
+pub use stranger::stranger;
 pub use table::render as render_table;
 pub use trail::{End, Passage, Seen, Trail};
 

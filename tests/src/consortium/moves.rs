@@ -240,7 +240,11 @@ async fn pipelined(sink: &dyn ChainSink, from: &Account, bodies: Vec<TxBody>) ->
 }
 
 /// Broadcasts transactions each after the one before is in a block; the last one is not waited for.
-async fn one_by_one(sink: &dyn ChainSink, from: &Account, bodies: Vec<TxBody>) -> Result<Vec<SignedTx>, LocalnetError> {
+pub(super) async fn one_by_one(
+    sink: &dyn ChainSink,
+    from: &Account,
+    bodies: Vec<TxBody>,
+) -> Result<Vec<SignedTx>, LocalnetError> {
     let mut sent: Vec<SignedTx> = Vec::new();
     for body in &bodies {
         if let Some(last) = sent.last() {
@@ -262,7 +266,7 @@ fn accepted(broadcast: Broadcast) -> Result<(), LocalnetError> {
 }
 
 /// Waits for a transaction that must succeed.
-async fn outcome(sink: &dyn ChainSink, transaction: &SignedTx) -> Result<TxReceipt, LocalnetError> {
+pub(super) async fn outcome(sink: &dyn ChainSink, transaction: &SignedTx) -> Result<TxReceipt, LocalnetError> {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(INCLUSION_SECONDS);
     loop {
         let receipt = sink.receipt(&transaction.hash).await.map_err(chain_error)?;

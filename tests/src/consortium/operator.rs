@@ -10,8 +10,6 @@ use super::config::PASSPHRASE_ENV;
 use crate::localnet::process::{Node, Spec};
 use crate::localnet::{wait_until, LocalnetError};
 
-/// Passphrase of the test keys.
-const PASSPHRASE: &str = "only for tests on loopback";
 /// How long one request to a member may take, in seconds.
 const HTTP_SECONDS: u64 = 10;
 
@@ -39,6 +37,9 @@ pub struct Readiness {
 }
 
 impl Operator {
+    /// Passphrase of the members' keys.
+    pub const PASSPHRASE: &str = "only for tests on loopback";
+
     /// A member that runs `binary` with what lies in `dir`.
     pub(super) fn new(id: &str, dir: PathBuf, binary: &Path, telemetry_port: u16) -> Self {
         let config = ureq::Agent::config_builder()
@@ -91,7 +92,7 @@ impl Operator {
     pub fn cli_with(&self, config: &Path, args: &[&str]) -> Result<Value, LocalnetError> {
         let program = format!("catenary {}", args.join(" "));
         let mut command = Command::new(&self.binary);
-        command.arg("--config").arg(config).arg("--json").args(args).env(PASSPHRASE_ENV, PASSPHRASE);
+        command.arg("--config").arg(config).arg("--json").args(args).env(PASSPHRASE_ENV, Self::PASSPHRASE);
         let output = command.output().map_err(LocalnetError::io(format!("running {program}")))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
@@ -106,7 +107,7 @@ impl Operator {
     /// # Errors
     /// When the program cannot be run.
     pub fn start(&mut self, failpoint: Option<&str>) -> Result<(), LocalnetError> {
-        let mut env = vec![(PASSPHRASE_ENV.to_owned(), PASSPHRASE.to_owned())];
+        let mut env = vec![(PASSPHRASE_ENV.to_owned(), Self::PASSPHRASE.to_owned())];
         env.extend(failpoint.map(|name| ("CATENARY_FAILPOINT".to_owned(), name.to_owned())));
         self.node = None;
         let spec = Spec {
