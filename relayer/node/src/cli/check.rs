@@ -1,11 +1,19 @@
 //! `catenary check`: everything that can be wrong, before money moves.
 
 use super::online;
+use super::open_ledger;
 use super::output::{Failure, Output};
 use crate::config::Config;
+use crate::wiring;
 
 /// Checks the configuration and the keys; with `online` also the chains.
 pub(super) async fn check(config: &Config, with_chains: bool, output: Output) -> Result<(), Failure> {
+    // A running node holds the journal; then the anchors of the file are those that are checked.
+    let with_anchors = match open_ledger(config) {
+        Ok(ledger) => Some(wiring::with_anchors(config.clone(), &ledger)?),
+        Err(_) => None,
+    };
+    let config = with_anchors.as_ref().unwrap_or(config);
     config.check_keys()?;
     let created = config.require_paths();
     let mut lines = vec![format!(

@@ -107,7 +107,6 @@ fn no_router(chain: &str) -> Failure {
 
 async fn run(config: Config) -> Result<(), Failure> {
     config.require_paths()?;
-    config.check_keys()?;
     let metrics = wiring::metrics_for(&config);
     let format = match config.telemetry.log_format {
         LogFormat::Text => logging::LogFormat::Text,

@@ -2,13 +2,15 @@
 //!
 //! What is compared here is what endpoints claim; it finds mistakes, and replaces no verification.
 
-use catenary_adapter_evm::checksummed;
+use catenary_adapter_evm::setup::Role;
+use catenary_adapter_evm::{checksummed, parse_address, EvmAdapter};
 use catenary_api::ClientClaim;
 use catenary_light_clients::Hash32;
 
 use super::output::Failure;
 use crate::chain::Prover;
 use crate::config::{AdapterConfig, Chain, Config, PathConfig, Side};
+use crate::keystore::Keystore;
 use crate::wiring::{self, FamilyAdapter};
 
 fn wrong(what: String, got: &str, expected: &str, next: &str) -> Failure {
@@ -42,6 +44,7 @@ pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
                 }
             }
             lines.push(format!("chain {}: router and transfer application have code", chain.name));
+            lines.extend(may_relay(config, chain, adapter).await?);
         }
     }
     for path in &config.paths {
@@ -49,6 +52,22 @@ pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
         side(config, path, (&path.b, &path.a), &mut lines).await?;
     }
     Ok(lines)
+}
+
+/// Whether this node's key may relay on the router: anyone may, or the key is listed.
+async fn may_relay(config: &Config, chain: &Chain, adapter: &EvmAdapter) -> Result<Option<String>, Failure> {
+    let (AdapterConfig::Evm(evm), Some(key)) = (&chain.adapter, &chain.transaction_key) else { return Ok(None) };
+    let Some(router) = evm.router else { return Ok(None) };
+    if !adapter.relayer_list_enabled().await.map_err(catenary_api::Error::from)? {
+        return Ok(Some(format!("chain {}: anyone may relay on the router", chain.name)));
+    }
+    let address = Keystore::new(&config.keystore.dir).entry(key)?.address;
+    let account = parse_address(&address).map_err(catenary_api::Error::from)?;
+    if adapter.has_role(&router.0, Role::Relayer, &account).await.map_err(catenary_api::Error::from)? {
+        return Ok(Some(format!("chain {}: key {key} may relay on the router", chain.name)));
+    }
+    let what = format!("chain {}: relayer list of the router", chain.name);
+    Err(wrong(what, "a list without it", &address, "have the router's administrator grant RELAYER_ROLE to it"))
 }
 
 async fn identity(chain: &Chain, adapter: &FamilyAdapter, lines: &mut Vec<String>) -> Result<(), Failure> {

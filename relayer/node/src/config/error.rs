@@ -218,6 +218,14 @@ impl fmt::Display for Problem {
 #[derive(Clone, PartialEq, Eq, Debug, ThisError)]
 pub struct ConfigErrors(pub Vec<Problem>);
 
+impl ConfigErrors {
+    /// The stable code of the first problem; the text has those of all.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.first().map_or("", Problem::code)
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.len();

@@ -10,6 +10,7 @@ use thiserror::Error as ThisError;
 
 use crate::attestor::{CollectError, TransportError};
 use crate::chain::ProveError;
+use crate::config::ConfigErrors;
 use crate::keystore::KeystoreError;
 use crate::relay::SendError;
 
@@ -30,6 +31,9 @@ pub enum WiringError {
     /// A key is missing, or is not for this.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    /// The configuration does not fit the keystore.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
     /// Journal or store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -76,6 +80,7 @@ impl WiringError {
             Self::Chain(error) => error.code,
             Self::Prove(error) => error.code(),
             Self::Keystore(error) => error.code(),
+            Self::Config(errors) => errors.code(),
             Self::Store(error) => error.code(),
             Self::Send(error) => error.code(),
             Self::Collect(error) => error.code(),

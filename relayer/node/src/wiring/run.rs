@@ -103,7 +103,9 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken)
     let listener = TcpListener::bind(address).await.map_err(|source| WiringError::Listen { address, source })?;
     let (ledger, report) = Ledger::open(&config.data_dir)?;
     let ledger = Arc::new(ledger);
+    // Keys are bound to the anchor that holds now, which may be one that a person has set.
     let config = with_anchors(config, &ledger)?;
+    config.check_keys()?;
     tracing::info!(
         records = report.journal.records_count,
         truncated_bytes = report.journal.truncated_bytes,
