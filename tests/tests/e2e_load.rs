@@ -13,8 +13,9 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const EACH_WAY: usize = 150;
 /// Destination blocks before the next in turn sends, as by default.
 const TURN_BLOCKS: u64 = 6;
-/// Blocks that a next in turn may need beyond its turn.
-const LATE_BLOCKS: u64 = 2;
+/// Blocks after its turn within which the next member delivers: two, and four more since all nodes and members of this
+/// test share the cores that CI has.
+const LATE_BLOCKS: u64 = 6;
 
 /// Transfers that a stranger may lose the race for.
 const STRANGER_TRIES: usize = 8;
