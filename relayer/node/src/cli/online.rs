@@ -24,7 +24,8 @@ pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
     let health = wiring::health_for(config);
     for chain in &config.chains {
         let adapter = wiring::build_adapter(chain)?;
-        identity(chain, &adapter, &mut lines).await?;
+        wiring::check_chain_id(chain, &adapter).await?;
+        lines.push(format!("chain {}: the endpoint serves chain id {}", chain.name, chain.chain_id));
         let observer = wiring::observer_for(chain, &metrics, &health, None);
         let connected = wiring::connect(chain, &adapter, None, observer).await?;
         connected.refresh().await?;
@@ -34,15 +35,8 @@ pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
             "chain {}: verified from anchor {} to {}",
             chain.name, chain.anchor.height, status.trusted_height
         ));
-        if let (AdapterConfig::Evm(evm), FamilyAdapter::Evm(adapter)) = (&chain.adapter, &adapter) {
-            for (what, address) in [("router", evm.router), ("transfer", evm.transfer)] {
-                let Some(address) = address else { continue };
-                let code = adapter.code_hash(&address.0).await.map_err(catenary_api::Error::from)?;
-                if code.is_none() {
-                    let what = format!("chain {}: {what} {}", chain.name, checksummed(&address.0));
-                    return Err(wrong(what, "no code", "a contract", "correct the address"));
-                }
-            }
+        wiring::check_contracts(chain, &adapter).await?;
+        if let FamilyAdapter::Evm(adapter) = &adapter {
             lines.push(format!("chain {}: router and transfer application have code", chain.name));
             lines.extend(may_relay(config, chain, adapter).await?);
         }
@@ -68,16 +62,6 @@ async fn may_relay(config: &Config, chain: &Chain, adapter: &EvmAdapter) -> Resu
     }
     let what = format!("chain {}: relayer list of the router", chain.name);
     Err(wrong(what, "a list without it", &address, "have the router's administrator grant RELAYER_ROLE to it"))
-}
-
-async fn identity(chain: &Chain, adapter: &FamilyAdapter, lines: &mut Vec<String>) -> Result<(), Failure> {
-    let identity = adapter.sides().source.identity().await?;
-    if identity.chain_id != chain.chain_id {
-        let what = format!("chain {}: chain id", chain.name);
-        return Err(wrong(what, &identity.chain_id, &chain.chain_id, "correct chain_id, or the endpoint"));
-    }
-    lines.push(format!("chain {}: the endpoint serves chain id {}", chain.name, identity.chain_id));
-    Ok(())
 }
 
 async fn side(

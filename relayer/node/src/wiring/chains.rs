@@ -98,6 +98,44 @@ pub fn build_adapter(config: &ChainConfig) -> Result<FamilyAdapter, WiringError>
     }
 }
 
+/// Compares the chain id that the endpoint gives with the configuration's. It finds mistakes; that the chain is the
+/// pinned one is for the light client to say.
+///
+/// # Errors
+/// The endpoint failed, or says otherwise.
+pub async fn check_chain_id(config: &ChainConfig, adapter: &FamilyAdapter) -> Result<(), WiringError> {
+    let identity = adapter.sides().source.identity().await?;
+    if identity.chain_id == config.chain_id {
+        return Ok(());
+    }
+    Err(WiringError::Mismatch {
+        what: format!("chain {}: chain id", config.name),
+        got: identity.chain_id,
+        expected: config.chain_id.clone(),
+        next: "correct chain_id, or the endpoint",
+    })
+}
+
+/// Checks that the configured contracts of an EVM chain have code.
+///
+/// # Errors
+/// The endpoint failed, or there is no code.
+pub async fn check_contracts(config: &ChainConfig, adapter: &FamilyAdapter) -> Result<(), WiringError> {
+    let (AdapterConfig::Evm(evm), FamilyAdapter::Evm(adapter)) = (&config.adapter, adapter) else { return Ok(()) };
+    for (what, address) in [("router", evm.router), ("transfer", evm.transfer)] {
+        let Some(address) = address else { continue };
+        if adapter.code_hash(&address.0).await.map_err(catenary_api::Error::from)?.is_none() {
+            return Err(WiringError::Mismatch {
+                what: format!("chain {}: {what} {address}", config.name),
+                got: "no code".to_owned(),
+                expected: "a contract".to_owned(),
+                next: "correct the address",
+            });
+        }
+    }
+    Ok(())
+}
+
 /// What watches a chain.
 #[must_use]
 pub fn observer_for(

@@ -14,7 +14,9 @@ use crate::config::ConfigErrors;
 use crate::keystore::KeystoreError;
 use crate::relay::SendError;
 
-pub use chains::{build_adapter, connect, observer_for, saved, with_anchors, FamilyAdapter};
+pub use chains::{
+    build_adapter, check_chain_id, check_contracts, connect, observer_for, saved, with_anchors, FamilyAdapter,
+};
 pub use paths::{restore, Signers};
 pub use run::{health_for, metrics_for, run};
 
@@ -54,6 +56,18 @@ pub enum WiringError {
         /// What to do.
         next: String,
     },
+    /// The endpoint serves another network, or an address holds no contract.
+    #[error("{what}: the chain says {got}, the configuration {expected}; {next}")]
+    Mismatch {
+        /// What.
+        what: String,
+        /// The chain's answer.
+        got: String,
+        /// The configuration.
+        expected: String,
+        /// What to do.
+        next: &'static str,
+    },
     /// The telemetry address cannot be opened.
     #[error("cannot listen on {address}: {source}; set telemetry.listen to a free loopback address")]
     Listen {
@@ -88,6 +102,7 @@ impl WiringError {
             Self::Missing { .. } => "NODE-WIR-002",
             Self::Listen { .. } => "NODE-WIR-003",
             Self::File { .. } => "NODE-WIR-004",
+            Self::Mismatch { .. } => "NODE-WIR-005",
         }
     }
 

@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::chains::{build_adapter, connect, endpoint_name, observer_for, with_anchors};
+use super::chains::{
+    build_adapter, check_chain_id, check_contracts, connect, endpoint_name, observer_for, with_anchors,
+};
 use super::paths::{attestor, restore, server_tls, Parts, Signers};
 use super::WiringError;
 use crate::api::{self, ApiState, ReleaseRoute};
@@ -99,8 +101,6 @@ struct Node {
 /// It cannot start, or the journal failed while it ran.
 pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken) -> Result<(), WiringError> {
     let health = health_for(&config);
-    let address = config.telemetry.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| WiringError::Listen { address, source })?;
     let (ledger, report) = Ledger::open(&config.data_dir)?;
     let ledger = Arc::new(ledger);
     // Keys are bound to the anchor that holds now, which may be one that a person has set.
@@ -119,7 +119,9 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken)
     };
     ledger.record(vec![Record::Start(start)])?;
     health.store_opened();
+    let address = config.telemetry.listen;
     let node = assemble(config, ledger, metrics, health).await?;
+    let listener = TcpListener::bind(address).await.map_err(|source| WiringError::Listen { address, source })?;
     node.serve(listener, stop).await
 }
 
@@ -142,8 +144,10 @@ async fn assemble(
     let (mut chains, mut attestors, mut senders) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for chain in &config.chains {
         let adapter = build_adapter(chain)?;
+        check_chain_id(chain, &adapter).await?;
         let observer = observer_for(chain, &metrics, &health, Some(ledger.clone()));
         let connected = connect(chain, &adapter, Some(&ledger), observer).await?;
+        check_contracts(chain, &adapter).await?;
         if let Some(attestor) = attestor(&config, chain, &connected, &signers, &metrics)? {
             attestors.insert(chain.name.clone(), attestor);
         }
