@@ -144,6 +144,10 @@ fn delivered_by_a_stranger(consortium: &mut Consortium) {
     // With its leader away the others wait their turn, which leaves the stranger the time to come first.
     consortium.operators[leader].kill();
     let others = [(leader + 1) % 3, (leader + 2) % 3];
+    let retries = |consortium: &Consortium, other: usize| {
+        consortium.operators[other].metric("catenary_retries_total", &[("path", PATH)]).unwrap()
+    };
+    let before = others.map(|other| retries(consortium, other));
     let mut first = 0;
     let mut keys = Vec::new();
     while first == 0 {
@@ -156,8 +160,8 @@ fn delivered_by_a_stranger(consortium: &mut Consortium) {
         keys.push(key);
     }
     acknowledged_once(consortium, "delivered by a stranger", &keys);
-    for other in others {
-        let retries = consortium.operators[other].metric("catenary_retries_total", &[("path", PATH)]).unwrap();
+    for (other, before) in others.into_iter().zip(before) {
+        let retries = retries(consortium, other) - before;
         eprintln!("retries of {}: {retries}", consortium.operators[other].id);
         assert!(retries < RETRIES_MAX, "{retries} retries");
     }
