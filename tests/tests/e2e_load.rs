@@ -119,7 +119,7 @@ fn delivery_seconds(consortium: &mut Consortium, key: &str) -> u64 {
     received.saturating_sub(sent).div_ceil(1_000)
 }
 
-/// Kills whoever delivers now; the next in turn delivers within its turn and two blocks.
+/// Kills whoever delivers now; the next in turn delivers within its turn and [`LATE_BLOCKS`].
 fn leader_killed(consortium: &mut Consortium, usual: u64) {
     let deliveries = consortium.deliveries().unwrap();
     let last = deliveries.0.iter().rev().find(|d| d.chain == "quorum" && d.messages[0].0 == Kind::Recv).unwrap();

@@ -17,7 +17,7 @@ pub(super) const CHURN_LIMIT_PERMILLE: u32 = 334;
 /// A head older than this is stale, in seconds.
 pub(super) const STALE_AFTER_SECONDS: u64 = 60;
 /// Destination blocks that a rank waits for the rank before it. With three one-second blocks a busy leader was overtaken
-/// before its transaction could be seen: a quarter of 300 transfers went out twice. With six, none did.
+/// before its transaction could be seen: a third of 300 transfers went out twice. With six, none did.
 pub(super) const TURN_DELAY_BLOCKS: u64 = 6;
 /// Packets in one attestation. On chain fewer are cheaper (a packet of 1, 4, 8, 16 costs 183, 188, 195, 209 k gas and
 /// 2.3, 2.5, 2.8, 3.3 KB, `adapters/evm/contracts/artifacts/gas.md`); each attestation is a request to every member.
