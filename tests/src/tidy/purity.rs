@@ -5,6 +5,8 @@ use super::{Source, Violation};
 
 /// The only file that reads the clock, sleeps and draws randomness.
 const PLATFORM: &str = "relayer/node/src/platform.rs";
+/// The same for the devnets: chains have a clock of their own, and they know nothing of the node.
+const DEVNET_PLATFORM: &str = "adapters/devnet/src/platform.rs";
 /// The only file that names sled.
 const SLED: &str = "relayer/node/src/store/sled.rs";
 
@@ -31,7 +33,7 @@ pub fn world(sources: &[Source]) -> Vec<Violation> {
     let inside = |text: &str| WORLD.into_iter().find(|w| text.contains(w));
     let advice = format!("time, sleep and randomness come from {PLATFORM}, as arguments");
     let last = WORLD.map(|w| w.rsplit("::").next().unwrap_or(w));
-    look(&without(sources, PLATFORM), &last, &advice, (&named, &inside))
+    look(&without(sources, &[PLATFORM, DEVNET_PLATFORM]), &last, &advice, (&named, &inside))
 }
 
 /// Uses of sled outside of the one store file.
@@ -43,14 +45,14 @@ pub fn sled(sources: &[Source]) -> Vec<Violation> {
     // Beside that file, `sled` is the module and no longer the library.
     let parent = SLED.rsplit_once('/').map_or("", |(folder, _)| folder);
     let elsewhere = |v: &Violation| !v.starts_with(&format!("{parent}/mod.rs:"));
-    look(&without(sources, SLED), &["sled"], &advice, (&named, &inside)).into_iter().filter(elsewhere).collect()
+    look(&without(sources, &[SLED]), &["sled"], &advice, (&named, &inside)).into_iter().filter(elsewhere).collect()
 }
 
 type Finder<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
 
-/// The shipped sources but the one file that may.
-fn without<'a>(sources: &'a [Source], home: &str) -> Vec<&'a Source> {
-    shipped(sources).into_iter().filter(|s| s.path != home).collect()
+/// The shipped sources but the files that may.
+fn without<'a>(sources: &'a [Source], homes: &[&str]) -> Vec<&'a Source> {
+    shipped(sources).into_iter().filter(|s| !homes.contains(&s.path.as_str())).collect()
 }
 
 fn look(
@@ -90,6 +92,7 @@ mod tests {
             world,
             &[
                 (PLATFORM, "fn f() { std::time::Instant::now(); }"),
+                (DEVNET_PLATFORM, "fn f() { std::time::SystemTime::now(); }"),
                 ("tests/src/a.rs", "fn f() { std::thread::sleep(d); }"),
                 (file, "#[cfg(test)] mod tests { fn f() { Instant::now(); } }"),
                 (file, "fn f(now: Instant) { g(now); }"),
