@@ -1,9 +1,12 @@
 //! The transitions: one event in, effects out.
 
+use std::collections::BTreeSet;
+
 use catenary_api::PacketEvent;
 use catenary_light_clients::{Class, Timestamp};
 use catenary_protocol::{Acknowledgement, Packet};
 
+use super::schedule::Place;
 use super::types::{Effect, Entry, Event, HeadView, ItemOutcome, Job, JobKind, Key, Outcome, ParkReason, Side, State};
 use super::{limits, Engine, JobId};
 
@@ -15,13 +18,23 @@ impl Engine {
     #[must_use]
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
         match event {
-            Event::Claim { side, height, event, at } => self.claim(side, height, event, at),
+            Event::Claim { side, height, event, at } => {
+                let sequence = event.packet().sequence;
+                let source = if matches!(event, PacketEvent::WroteAck { .. }) { side.other() } else { side };
+                let effects = self.claim(side, height, event, at);
+                self.settle(Key { source, sequence });
+                effects
+            }
             Event::Head { side, height, timestamp } => {
                 self.head_moved(side, height, timestamp);
                 Vec::new()
             }
             Event::JobDone { job, items } => self.job_done(job, items),
-            Event::Release { key } => self.release(key),
+            Event::Release { key } => {
+                let effects = self.release(key);
+                self.settle(key);
+                effects
+            }
         }
     }
 
@@ -31,18 +44,20 @@ impl Engine {
             Side::A => a,
             Side::B => b,
         };
-        let Some(old) = *head else {
-            *head = Some(HeadView { height, timestamp, block_ms: BLOCK_MS_DEFAULT });
-            return;
+        let block_ms = match *head {
+            None => BLOCK_MS_DEFAULT,
+            Some(old) if height <= old.height => return,
+            Some(old) => {
+                let blocks = height.saturating_sub(old.height);
+                let sample = timestamp.nanos.saturating_sub(old.timestamp.nanos) / 1_000_000 / blocks;
+                // Three parts old, one part new: header times are whole seconds on some chains, so single samples jump.
+                (old.block_ms.saturating_mul(3).saturating_add(sample) / 4).max(1)
+            }
         };
-        if height <= old.height {
-            return;
-        }
-        let blocks = height.saturating_sub(old.height);
-        let sample = timestamp.nanos.saturating_sub(old.timestamp.nanos) / 1_000_000 / blocks;
-        // Three parts old, one part new: header times are whole seconds on some chains, so single samples jump.
-        let block_ms = (old.block_ms.saturating_mul(3).saturating_add(sample) / 4).max(1);
         *head = Some(HeadView { height, timestamp, block_ms });
+        for key in self.schedule.woken(side, height, timestamp.seconds()) {
+            self.settle(key);
+        }
     }
 
     fn claim(&mut self, side: Side, height: u64, event: PacketEvent, at: Timestamp) -> Vec<Effect> {
@@ -147,7 +162,14 @@ impl Engine {
                 }
             }
         }
-        items.into_iter().flat_map(|(key, outcome)| self.item_done(&job, key, outcome)).collect()
+        let mut touched: BTreeSet<Key> = job.items.iter().copied().collect();
+        let mut effects = Vec::new();
+        for (key, outcome) in items {
+            touched.insert(key);
+            effects.extend(self.item_done(&job, key, outcome));
+        }
+        touched.into_iter().for_each(|key| self.settle(key));
+        effects
     }
 
     fn item_done(&mut self, job: &Job, key: Key, outcome: ItemOutcome) -> Vec<Effect> {
@@ -191,7 +213,8 @@ impl Engine {
     }
 
     fn close(&mut self, key: Key, outcome: Outcome) -> Vec<Effect> {
-        let Some(entry) = self.packets.remove(&key) else { return Vec::new() };
+        let Some(mut entry) = self.packets.remove(&key) else { return Vec::new() };
+        self.schedule.remove(key, std::mem::take(&mut entry.place));
         self.closed_mut(key.source).insert(key.sequence);
         vec![Effect::Ended { key, entry: Box::new(entry), outcome }]
     }
@@ -208,22 +231,21 @@ impl Entry {
             sent_height: 0,
             ack_height: 0,
             end_height: 0,
-            ready_height: None,
+            ready: None,
             not_before: None,
             refusals: 0,
             failures: 0,
-            turn: None,
             job: None,
             delivered_by_us: false,
             seen_at,
+            place: Place { due: None, height: None, seconds: None },
         }
     }
 
     /// Enters a state; what was counted in heights of another side is forgotten.
     fn enter(&mut self, state: State) {
         self.state = state;
-        self.turn = None;
-        self.ready_height = None;
+        self.ready = None;
         self.not_before = None;
         self.failures = 0;
     }

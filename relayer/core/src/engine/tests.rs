@@ -6,6 +6,8 @@ use catenary_protocol::{Acknowledgement, Packet, Payload};
 
 use super::*;
 
+mod walk;
+
 const TIMEOUT_SECONDS: u64 = 1_000;
 
 fn packet(sequence: u64) -> Packet {

@@ -4,6 +4,7 @@ use catenary_api::PacketEvent;
 use catenary_light_clients::{Class, Timestamp};
 use catenary_protocol::{Acknowledgement, Packet};
 
+use super::schedule::Place;
 use super::turns::Turn;
 
 /// One end of a path.
@@ -104,22 +105,35 @@ pub struct Entry {
     pub ack_height: u64,
     /// Height of the source at which it is said to have ended; 0 when that was not said.
     pub end_height: u64,
-    /// When it became deliverable, in height of the side that the delivery goes to.
-    pub ready_height: Option<u64>,
+    /// Since when a job for it could start, once one could.
+    pub ready: Option<Ready>,
     /// Not before this height of this side; says nothing of jobs that go to the other one.
     pub not_before: Option<(Side, u64)>,
     /// Refusals so far.
     pub refusals: u32,
     /// Transient failures in a row.
     pub failures: u32,
-    /// Its place in the turn order for a kind of job, once computed.
-    pub turn: Option<(JobKind, Turn)>,
     /// The job that has it.
     pub job: Option<JobId>,
     /// Whether an own transaction delivered it.
     pub delivered_by_us: bool,
     /// When the source claimed it, for latency figures.
     pub seen_at: Timestamp,
+    /// Where it stands in the schedule.
+    pub(super) place: Place,
+}
+
+/// When and by whom a packet may be worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// The kind of job that it became ready for.
+    pub kind: JobKind,
+    /// Its place in the turn order for that kind.
+    pub turn: Turn,
+    /// Height, of the side that the job goes to, at which it became ready: turns count from there.
+    pub height: u64,
+    /// Time of the destination from which its deadline is shorter than the turns, in seconds.
+    pub hurry_from_seconds: u64,
 }
 
 /// A side's newest verified state.

@@ -1,0 +1,88 @@
+//! When each open packet has to be looked at again, so that a look costs by what has changed and not by what is open.
+//!
+//! A packet without a job stands in at most three places: among those that are due for a kind of job, or under a
+//! height to wait for, and under a time at which what it needs changes. An event settles the packets that it touches;
+//! a head settles those that waited for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::types::{JobKind, Key, Side};
+
+/// Where one packet stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Due for this kind of job to this side.
+    pub(super) due: Option<(JobKind, Side)>,
+    /// To be looked at when this side has reached this height.
+    pub(super) height: Option<(Side, u64)>,
+    /// To be looked at when this side has reached this time, in seconds.
+    pub(super) seconds: Option<(Side, u64)>,
+}
+
+/// All places.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Schedule {
+    due: BTreeMap<(JobKind, Side), BTreeSet<Key>>,
+    heights: BTreeMap<Side, BTreeSet<(u64, Key)>>,
+    seconds: BTreeMap<Side, BTreeSet<(u64, Key)>>,
+}
+
+impl Schedule {
+    pub(super) fn put(&mut self, key: Key, place: Place) {
+        if let Some(job) = place.due {
+            self.due.entry(job).or_default().insert(key);
+        }
+        if let Some((side, height)) = place.height {
+            self.heights.entry(side).or_default().insert((height, key));
+        }
+        if let Some((side, seconds)) = place.seconds {
+            self.seconds.entry(side).or_default().insert((seconds, key));
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: Key, place: Place) {
+        if let Some(keys) = place.due.and_then(|job| self.due.get_mut(&job)) {
+            keys.remove(&key);
+        }
+        if let Some((side, height)) = place.height {
+            self.heights.entry(side).or_default().remove(&(height, key));
+        }
+        if let Some((side, seconds)) = place.seconds {
+            self.seconds.entry(side).or_default().remove(&(seconds, key));
+        }
+    }
+
+    /// Those that are due for a job, in order. A leader may have made progress since: look before it is taken.
+    pub(super) fn due(&self, job: (JobKind, Side)) -> impl Iterator<Item = Key> + '_ {
+        self.due.get(&job).into_iter().flatten().copied()
+    }
+
+    /// Those that waited for this height or this time of a side.
+    pub(super) fn woken(&self, side: Side, height: u64, seconds: u64) -> BTreeSet<Key> {
+        let upto = |waiting: Option<&BTreeSet<(u64, Key)>>, bound: u64| {
+            let reached = waiting.into_iter().flatten().take_while(move |(at, _)| *at <= bound);
+            reached.map(|(_, key)| *key).collect::<Vec<_>>()
+        };
+        let mut keys = BTreeSet::from_iter(upto(self.heights.get(&side), height));
+        keys.extend(upto(self.seconds.get(&side), seconds));
+        keys
+    }
+
+    /// How many places are taken.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let waiting = self.heights.values().chain(self.seconds.values()).map(BTreeSet::len);
+        waiting.chain(self.due.values().map(BTreeSet::len)).sum()
+    }
+}
+
+#[cfg(test)]
+impl super::Engine {
+    /// How many places the open packets say that they take.
+    pub(super) fn schedule_of_packets(&self) -> usize {
+        let places = self.packets.values().map(|entry| entry.place);
+        places
+            .map(|p| usize::from(p.due.is_some()) + usize::from(p.height.is_some()) + usize::from(p.seconds.is_some()))
+            .sum()
+    }
+}
