@@ -19,6 +19,12 @@ impl Key {
         Self(SigningKey::from_slice(&secret.0).expect("a hash is a valid scalar but for one in 2^127"))
     }
 
+    /// The key with these secret bytes; `None` when they are zero or not below the order of the curve.
+    #[must_use]
+    pub fn from_secret(secret: &[u8; 32]) -> Option<Self> {
+        SigningKey::from_slice(secret).ok().map(Self)
+    }
+
     /// Its address.
     #[must_use]
     pub fn address(&self) -> Address {

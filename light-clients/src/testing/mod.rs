@@ -1,5 +1,9 @@
-//! Keys, sealed headers and small tries for tests, fuzz corpora and benches, of this crate and of others
-//! (feature `test-util`). Nothing here is compiled into a node.
+//! Keys, sealed headers and small tries for tests, fuzz corpora, benches and devnets, of this crate and of others
+//! (feature `test-util`). No chain of value is ever judged by anything here.
+//!
+//! What a devnet of the EVM families takes from here: [`Key`] (from a number, or from secret bytes), [`HeaderSpec`]
+//! to encode, seal and hash headers in either [`Encoding`], with the validators in the header or (QBFT only, by
+//! [`HeaderSpec::without_validators`]) in a contract, and [`validator_slots`], the storage of such a contract.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,13 +14,17 @@
 )]
 
 #[cfg(feature = "qbft")]
+mod contract;
+#[cfg(feature = "qbft")]
 mod headers;
 mod keys;
 #[cfg(feature = "qbft")]
 mod trie;
 
 #[cfg(feature = "qbft")]
-pub use headers::{vote, HeaderSpec, Network, COMMITMENT_SLOT, TRUST};
+pub use contract::{item_slot, validator_slots};
+#[cfg(feature = "qbft")]
+pub use headers::{vote, Encoding, HeaderSpec, Network, COMMITMENT_SLOT, EMPTY_OMMERS, TRUST};
 pub use keys::{keys, Key};
 #[cfg(feature = "qbft")]
 pub use trie::{compact, EvmState, Trie};
