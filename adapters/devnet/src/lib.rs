@@ -3,5 +3,10 @@
 //! The unchanged adapters talk to them, and the light clients judge them as they judge any chain. They serve the demo,
 //! and, told to misbehave, they are the adversaries that light clients, adapters and the engine are tested against.
 //! They are no ledgers for anybody's value: their keys follow from a seed, and nothing is kept.
+//!
+//! [`wire`] serves any chain on loopback ports, and [`fault`] lies there: about any field of any answer, at run time,
+//! differently on each endpoint.
 
+pub mod fault;
 pub mod platform;
+pub mod wire;
