@@ -8,6 +8,7 @@ use prost::Message;
 
 use crate::abi::{decode_strict, AbiTransfer};
 use crate::error::Error;
+use crate::json;
 use crate::limits;
 use crate::packet::Payload;
 use crate::proto;
@@ -18,10 +19,15 @@ pub const PORT: &str = "transfer";
 pub const VERSION: &str = "ics20-1";
 /// Encoding that the Solidity app speaks; towards EVM always this one.
 pub const ENCODING_ABI: &str = "application/x-solidity-abi";
+/// JSON encoding, which ibc-go takes when a message names none.
+pub const ENCODING_JSON: &str = "application/json";
 /// Protobuf encoding.
 pub const ENCODING_PROTOBUF: &str = "application/x-protobuf";
 /// The acknowledgement of a successful transfer (ICS-20).
 pub const SUCCESS_ACK: &[u8] = br#"{"result":"AQ=="}"#;
+
+/// Fields of the data in JSON, in ibc-go's order.
+const JSON_FIELDS: [&str; 5] = ["denom", "amount", "sender", "receiver", "memo"];
 
 /// The largest amount, 2^256 - 1, in decimal.
 const AMOUNT_MAX: &str = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
@@ -57,6 +63,7 @@ impl Transfer {
         let transfer = match payload.encoding.as_str() {
             ENCODING_ABI => Self::abi_decode(&payload.value)?,
             ENCODING_PROTOBUF => Self::proto_decode(&payload.value)?,
+            ENCODING_JSON => Self::json_decode(&payload.value)?,
             other => return Err(Error::Transfer { field: "encoding", got: other.into() }),
         };
         transfer.validate()?;
@@ -103,6 +110,39 @@ impl Transfer {
     pub fn proto_encode(&self) -> Vec<u8> {
         let Self { denom, amount, sender, receiver, memo } = self.clone();
         proto::FungibleTokenPacketData { denom, amount, sender, receiver, memo }.encode_to_vec()
+    }
+
+    fn json_decode(bytes: &[u8]) -> Result<Self, Error> {
+        let bad = |reason: &str| Error::Decode { what: "transfer data", reason: reason.into() };
+        let text = core::str::from_utf8(bytes).map_err(|_| bad("not UTF-8"))?;
+        let fields = json::read(JSON_FIELDS, text).ok_or_else(|| bad("not the JSON that ibc-go writes"))?;
+        let [denom, amount, sender, receiver, memo] = fields;
+        Ok(Self { denom, amount, sender, receiver, memo })
+    }
+
+    /// The data in JSON, as ibc-go writes it.
+    #[must_use]
+    pub fn json_encode(&self) -> Vec<u8> {
+        let Self { denom, amount, sender, receiver, memo } = self;
+        let values = [denom, amount, sender, receiver, memo].map(String::as_str);
+        let fields: Vec<(&str, &str)> = JSON_FIELDS.into_iter().zip(values).collect();
+        json::write(&fields).into_bytes()
+    }
+
+    /// The payload of this transfer in an encoding, the empty one being JSON as on ibc-go.
+    ///
+    /// # Errors
+    /// Another encoding, or a field out of bounds.
+    pub fn to_payload(&self, encoding: &str) -> Result<Payload, Error> {
+        self.validate()?;
+        let (encoding, value) = match encoding {
+            ENCODING_ABI => (ENCODING_ABI, self.abi_encode()?),
+            ENCODING_PROTOBUF => (ENCODING_PROTOBUF, self.proto_encode()),
+            ENCODING_JSON | "" => (ENCODING_JSON, self.json_encode()),
+            other => return Err(Error::Transfer { field: "encoding", got: other.into() }),
+        };
+        let [source_port, destination_port] = [PORT, PORT].map(String::from);
+        Ok(Payload { source_port, destination_port, version: VERSION.into(), encoding: encoding.into(), value })
     }
 
     fn bad_amount(&self) -> Error {
@@ -156,11 +196,36 @@ pub fn ibc_denom(trace: &str) -> String {
     format!("ibc/{}", hex::encode_upper(hash.as_bytes()))
 }
 
-/// Whether a denomination starts with a hop: a port and the id of a channel or client, with something after them
-/// (ibc-go `ExtractDenomFromPath`).
+/// Whether a denomination starts with a hop: a port and the id of a channel or client, with something after them.
 fn is_traced(denom: &str) -> bool {
-    let mut parts = denom.splitn(3, '/');
-    let (Some(_port), Some(id), Some(_rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    !split_trace(denom).0.is_empty()
+}
+
+/// A denomination's hops, each a port and the id of a channel or client, and its base (ibc-go
+/// `ExtractDenomFromPath`). Of a denomination that is nothing but hops the base is empty.
+#[must_use]
+pub fn split_trace(denom: &str) -> (Vec<(&str, &str)>, &str) {
+    let mut hops = Vec::new();
+    let mut base = denom;
+    if denom.split('/').nth(2).is_none() {
+        return (hops, base);
+    }
+    loop {
+        let mut parts = base.splitn(3, '/');
+        let (Some(port), Some(id)) = (parts.next(), parts.next().filter(|id| is_client_id(id))) else {
+            return (hops, base);
+        };
+        hops.push((port, id));
+        match parts.next() {
+            Some(rest) => base = rest,
+            None => return (hops, ""),
+        }
+    }
+}
+
+/// Whether an id has the form that ibc-go gives to channels and clients (`ParseClientIdentifier`).
+#[must_use]
+pub fn is_client_id(id: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     id.rsplit_once('-').is_some_and(|(name, number)| {
         let ends = [name.bytes().next(), name.bytes().next_back()];
@@ -168,5 +233,6 @@ fn is_traced(denom: &str) -> bool {
             && name.bytes().all(|b| word(b) || b == b'-')
             && (1..=20).contains(&number.len())
             && number.bytes().all(|b| b.is_ascii_digit())
+            && number.parse::<u64>().is_ok()
     })
 }

@@ -1,4 +1,5 @@
-//! IBC v2 as bytes: packets, commitments, paths, acknowledgements, attestations and transfer payloads.
+//! IBC v2 as bytes: packets, commitments, paths, acknowledgements, attestations and transfer payloads; and the
+//! [`handler`] that chains run over them.
 //!
 //! Every encoding here is pinned by golden bytes of the real ibc-go module (`tests/vectors/ibc`). Decoders are
 //! strict: what does not re-encode to the same bytes is refused. [`VerifiedPacket`], [`VerifiedAck`] and
@@ -26,7 +27,9 @@ extern crate std;
 mod abi;
 pub mod attestation;
 pub mod error;
+pub mod handler;
 pub mod ics20;
+mod json;
 pub mod limits;
 pub mod packet;
 pub mod path;

@@ -32,3 +32,24 @@ pub const RECEIVER_BYTES_MAX: usize = 2_048;
 pub const MEMO_BYTES_MAX: usize = 32_768;
 /// Longest denomination trace, in bytes: some forty hops, more than any route we would carry.
 pub const DENOM_BYTES_MAX: usize = 2_048;
+/// Most bytes of a proof in a message: an attestation of 64 packets by 64 members has about 9 KiB, an ICS-23 proof of
+/// two stores some 2 KiB.
+pub const PROOF_BYTES_MAX: usize = 65_536;
+/// Most bytes of a message that creates a client: 64 attestors, or the states of a `07-tendermint` client.
+pub const CREATE_BYTES_MAX: usize = 16_384;
+/// Most bytes of a message that updates a client: a header of CometBFT with two sets of validators fits.
+pub const UPDATE_BYTES_MAX: usize = 1_048_576;
+/// Most bytes of a message that registers a counterparty or limits the relayers, and is all text and prefixes.
+pub const REGISTER_BYTES_MAX: usize = 16_384;
+/// Most bytes of a message that sends a packet: the packet, and 4 KiB for the signer.
+pub const SEND_BYTES_MAX: usize = PACKET_BYTES_MAX + 4_096;
+/// Most bytes of a message that relays a packet: packet, acknowledgement and proof, and 4 KiB for the rest.
+pub const RELAY_BYTES_MAX: usize = PACKET_BYTES_MAX + ACK_MESSAGE_BYTES_MAX + PROOF_BYTES_MAX + 4_096;
+/// Most bytes of a message that sends a transfer: receiver, memo and denomination, and 4 KiB for the rest.
+pub const TRANSFER_BYTES_MAX: usize = RECEIVER_BYTES_MAX + MEMO_BYTES_MAX + DENOM_BYTES_MAX + 4_096;
+/// Most elements of a counterparty's merkle prefix (ibc-go `MaxCounterpartyMerklePrefixElements`).
+pub const PREFIX_ELEMENTS_MAX: usize = 32;
+/// Longest element of a counterparty's merkle prefix, in bytes (ibc-go `MaxMerklePrefixLength`).
+pub const PREFIX_ELEMENT_BYTES_MAX: usize = 256;
+/// Most relayers that a client names (ibc-go `MaxAllowedRelayersLength`).
+pub const ALLOWED_RELAYERS_MAX: usize = 20;

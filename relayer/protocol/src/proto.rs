@@ -16,6 +16,25 @@ pub const ATTESTATION_CONSENSUS_STATE: &str = "/ibc.lightclients.attestations.v1
 /// Type URL of an attestation proof, as a client message.
 pub const ATTESTATION_PROOF: &str = "/ibc.lightclients.attestations.v1.AttestationProof";
 
+/// Type URL of [`MsgCreateClient`].
+pub const MSG_CREATE_CLIENT: &str = "/ibc.core.client.v1.MsgCreateClient";
+/// Type URL of [`MsgUpdateClient`].
+pub const MSG_UPDATE_CLIENT: &str = "/ibc.core.client.v1.MsgUpdateClient";
+/// Type URL of [`MsgRegisterCounterparty`].
+pub const MSG_REGISTER_COUNTERPARTY: &str = "/ibc.core.client.v2.MsgRegisterCounterparty";
+/// Type URL of [`MsgUpdateClientConfig`].
+pub const MSG_UPDATE_CLIENT_CONFIG: &str = "/ibc.core.client.v2.MsgUpdateClientConfig";
+/// Type URL of [`MsgSendPacket`].
+pub const MSG_SEND_PACKET: &str = "/ibc.core.channel.v2.MsgSendPacket";
+/// Type URL of [`MsgRecvPacket`].
+pub const MSG_RECV_PACKET: &str = "/ibc.core.channel.v2.MsgRecvPacket";
+/// Type URL of [`MsgAcknowledgement`].
+pub const MSG_ACKNOWLEDGEMENT: &str = "/ibc.core.channel.v2.MsgAcknowledgement";
+/// Type URL of [`MsgTimeout`].
+pub const MSG_TIMEOUT: &str = "/ibc.core.channel.v2.MsgTimeout";
+/// Type URL of [`MsgTransfer`].
+pub const MSG_TRANSFER: &str = "/ibc.applications.transfer.v1.MsgTransfer";
+
 /// `google.protobuf.Any`.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Any {
@@ -81,6 +100,64 @@ pub struct MsgRegisterCounterparty {
     /// Signer: the client's creator.
     #[prost(string, tag = "4")]
     pub signer: String,
+}
+
+/// `ibc.core.client.v2.CounterpartyInfo`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct CounterpartyInfo {
+    /// Where the counterparty keeps its commitments.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub merkle_prefix: Vec<Vec<u8>>,
+    /// Client id on the counterparty.
+    #[prost(string, tag = "2")]
+    pub client_id: String,
+}
+
+/// `ibc.core.client.v2.Config`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ClientConfig {
+    /// Who may relay; empty for everyone.
+    #[prost(string, repeated, tag = "1")]
+    pub allowed_relayers: Vec<String>,
+}
+
+/// `ibc.core.client.v2.MsgUpdateClientConfig`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct MsgUpdateClientConfig {
+    /// Client id.
+    #[prost(string, tag = "1")]
+    pub client_id: String,
+    /// The whole configuration.
+    #[prost(message, optional, tag = "2")]
+    pub config: Option<ClientConfig>,
+    /// Signer: the client's creator.
+    #[prost(string, tag = "3")]
+    pub signer: String,
+}
+
+/// `ibc.core.client.v1.MsgCreateClientResponse`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct MsgCreateClientResponse {
+    /// Id of the new client.
+    #[prost(string, tag = "1")]
+    pub client_id: String,
+}
+
+/// `ibc.core.channel.v2.MsgSendPacketResponse`; `ibc.applications.transfer.v1.MsgTransferResponse` has the same shape.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct MsgSendPacketResponse {
+    /// Sequence of the packet.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+}
+
+/// The one shape of `ibc.core.channel.v2` `MsgRecvPacketResponse`, `MsgAcknowledgementResponse` and
+/// `MsgTimeoutResponse`.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct PacketResponse {
+    /// 1 NOOP, 2 SUCCESS, 3 FAILURE.
+    #[prost(int32, tag = "1")]
+    pub result: i32,
 }
 
 /// `ibc.core.channel.v2.Payload`.
@@ -351,15 +428,21 @@ impl From<&packet::Payload> for Payload {
     }
 }
 
-impl From<Packet> for packet::Packet {
-    fn from(packet: Packet) -> Self {
-        let payloads = packet.payloads.into_iter().map(|payload| packet::Payload {
+impl From<Payload> for packet::Payload {
+    fn from(payload: Payload) -> Self {
+        Self {
             source_port: payload.source_port,
             destination_port: payload.destination_port,
             version: payload.version,
             encoding: payload.encoding,
             value: payload.value,
-        });
+        }
+    }
+}
+
+impl From<Packet> for packet::Packet {
+    fn from(packet: Packet) -> Self {
+        let payloads = packet.payloads.into_iter().map(packet::Payload::from);
         Self {
             sequence: packet.sequence,
             source_client: packet.source_client,

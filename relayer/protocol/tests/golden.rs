@@ -206,7 +206,7 @@ fn paths_and_their_attested_keys() {
 }
 
 #[test]
-fn transfer_data_in_both_encodings() {
+fn transfer_data_in_every_encoding() {
     for row in rows("transfer_data.json") {
         let name = &row["name"];
         let transfer = ics20::Transfer {
@@ -223,21 +223,29 @@ fn transfer_data_in_both_encodings() {
             continue;
         }
         assert_eq!(transfer.abi_encode().unwrap(), bytes(&row["abi_hex"]), "{name}");
-        let encodings = [(ics20::ENCODING_ABI, "abi_hex"), (ics20::ENCODING_PROTOBUF, "protobuf_hex")];
-        for (encoding, field) in encodings {
+        let json = text(&row["json_text"]).into_bytes();
+        let encodings = [
+            (ics20::ENCODING_ABI, bytes(&row["abi_hex"])),
+            (ics20::ENCODING_PROTOBUF, bytes(&row["protobuf_hex"])),
+            (ics20::ENCODING_JSON, json),
+        ];
+        for (encoding, value) in encodings {
             let payload = Payload {
                 source_port: ics20::PORT.into(),
                 destination_port: ics20::PORT.into(),
                 version: ics20::VERSION.into(),
                 encoding: encoding.into(),
-                value: bytes(&row[field]),
+                value,
             };
+            assert_eq!(transfer.to_payload(encoding).as_ref(), Ok(&payload), "{name} {encoding}");
             assert_eq!(ics20::Transfer::from_payload(&payload).as_ref(), Ok(&transfer), "{name} {encoding}");
             let mut longer = payload.clone();
             longer.value.push(0);
             assert!(ics20::Transfer::from_payload(&longer).is_err(), "{name} {encoding}: one byte more");
-            let json = Payload { encoding: "application/json".into(), ..payload };
-            assert!(ics20::Transfer::from_payload(&json).is_err(), "{name}: an encoding that is not spoken");
+            for other in ["application/cbor", "", "application/JSON"] {
+                let other = Payload { encoding: other.into(), ..payload.clone() };
+                assert!(ics20::Transfer::from_payload(&other).is_err(), "{name}: an encoding that is not spoken");
+            }
         }
     }
 }

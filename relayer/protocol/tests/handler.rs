@@ -1,0 +1,8 @@
+//! The IBC v2 handler: its rules one by one, its answers on the golden bytes of ibc-go, and random histories against
+//! a model.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test")]
+
+mod handler {
+    pub(crate) mod rig;
+    mod smoke;
+}
