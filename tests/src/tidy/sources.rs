@@ -44,10 +44,12 @@ impl Source {
         })
     }
 
-    /// Whether the whole file belongs to tests: it lies in a tests or fuzz crate, or in a folder of tests.
+    /// Whether the whole file belongs to tests: it lies in a tests or fuzz crate, in the conformance suite, which only
+    /// tests link, or in a folder of tests.
     #[must_use]
     pub fn is_test_file(&self) -> bool {
-        self.path.starts_with("tests/") || self.path.contains("/fuzz/") || self.path.contains("/tests/")
+        let crates = ["tests/", "adapters/testkit/"];
+        crates.iter().any(|c| self.path.starts_with(c)) || self.path.contains("/fuzz/") || self.path.contains("/tests/")
     }
 }
 
