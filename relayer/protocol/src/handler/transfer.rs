@@ -17,9 +17,13 @@ use super::error::Error;
 use super::events::AppEvent;
 use super::store::{Key, Store};
 use crate::ics20::{self, ibc_denom, is_client_id, received_denom, split_trace, Transfer};
+use crate::json;
 use crate::limits;
 use crate::packet::{Acknowledgement, Packet, Payload};
 use crate::proto;
+
+/// What events say of a transfer that the destination refused (ibc-go `ErrReceiveFailed`).
+const FAILED: &str = "ABCI code: 16: error handling packet: see events for details";
 
 /// An amount in base units.
 pub type Amount = alloy_primitives::U256;
@@ -225,6 +229,17 @@ pub fn voucher_trace<S: Store + ?Sized>(store: &S, denom: &str) -> Option<String
     (ibc_denom(&trace) == denom).then_some(trace)
 }
 
+/// A denomination as ibc-go shows it in events.
+fn denom_json(denom: &str) -> String {
+    let (hops, base) = split_trace(denom);
+    let hops: Vec<String> =
+        hops.into_iter().map(|(port, id)| json::write(&[("port_id", port), ("channel_id", id)])).collect();
+    let trace = if hops.is_empty() { "null".into() } else { format!("[{}]", hops.join(",")) };
+    let base = json::write(&[("base", base)]);
+    let base = base.strip_suffix('}').unwrap_or(&base);
+    format!("{base},\"trace\":{trace}}}")
+}
+
 /// The ICS-20 application.
 #[derive(Clone, Copy, Debug)]
 pub struct TransferApp;
@@ -357,7 +372,7 @@ impl TransferApp {
         let hash = name.strip_prefix("ibc/").unwrap_or(&name);
         host.set(&trace_key(hash), denom.clone().into_bytes());
         host.mint(&to, &name, transfer.amount)?;
-        Ok(vec![AppEvent::new("denomination", &[("denom_hash", hash), ("denom", &denom)])])
+        Ok(vec![AppEvent::new("denomination", &[("denom_hash", hash), ("denom", &denom_json(&denom))])])
     }
 
     /// The payload and deadline of ibc-go's own transfer message.
@@ -430,24 +445,28 @@ impl<H: Store + Bank> App<H> for TransferApp {
 
     fn on_acknowledge(&self, host: &mut H, call: &Call<'_>, acknowledgement: &[u8]) -> Result<Vec<AppEvent>, Error> {
         let transfer = Checked::of(call.payload).map_err(Error::from)?;
-        let universal = Acknowledgement::universal_error();
-        if universal.single()? == acknowledgement {
+        let kind = "fungible_token_packet";
+        let (shown, outcome) = if Acknowledgement::universal_error().single()? == acknowledgement {
             transfer.refund(host, &call.packet.source_client)?;
-            return Ok(transfer.event("fungible_token_packet", &[("error", "universal error acknowledgement")]));
-        }
-        let Some(result) = success(acknowledgement) else {
-            let got = hex::encode(acknowledgement.get(..64).unwrap_or(acknowledgement));
-            return Err(TransferError::Acknowledgement { got }.into());
+            (format!("error:{FAILED:?} "), ("error", FAILED))
+        } else {
+            let got = || hex::encode(acknowledgement.get(..64).unwrap_or(acknowledgement));
+            let result = success(acknowledgement).ok_or_else(|| TransferError::Acknowledgement { got: got() })?;
+            // ibc-go shows the bytes behind the base64; of the one result that transfers give they are written out.
+            let (shown, plain) = if result == "AQ==" { ("\\001", "\u{1}") } else { (result, result) };
+            (format!("result:\"{shown}\" "), ("success", plain))
         };
-        Ok(transfer.event("fungible_token_packet", &[("success", result)]))
+        let mut events = transfer.event(kind, &[("acknowledgement", &shown)]);
+        events.push(AppEvent::new(kind, &[outcome]));
+        Ok(events)
     }
 
     fn on_timeout(&self, host: &mut H, call: &Call<'_>) -> Result<Vec<AppEvent>, Error> {
         let transfer = Checked::of(call.payload).map_err(Error::from)?;
         transfer.refund(host, &call.packet.source_client)?;
         let Transfer { denom, amount, sender, memo, .. } = &transfer.data;
-        let attributes: [(&str, &str); 4] =
-            [("receiver", sender), ("refund_denom", denom), ("refund_amount", amount), ("memo", memo)];
+        let tokens = format!("{{\"denom\":{},\"amount\":\"{amount}\"}}", denom_json(denom));
+        let attributes: [(&str, &str); 3] = [("receiver", sender), ("refund_tokens", &tokens), ("memo", memo)];
         Ok(vec![AppEvent::new("timeout", &attributes), AppEvent::new("message", &[("module", ics20::PORT)])])
     }
 }
