@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test")]
 
 mod handler {
+    mod apps;
+    mod clients;
     mod golden;
+    mod hostile;
+    mod model;
+    mod packets;
     pub(crate) mod rig;
     mod smoke;
 }

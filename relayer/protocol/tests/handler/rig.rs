@@ -7,7 +7,7 @@ use catenary_protocol::handler::{
     escrow_account, Amount, AttestationClient, Bank, Context, Error, Event, Handler, Key, MemoryHost, Outcome, Store,
     TransferApp,
 };
-use catenary_protocol::{ics20, proto, Acknowledgement, Packet, PacketAttestation, Path, StateAttestation};
+use catenary_protocol::{ics20, proto, Acknowledgement, Packet, PacketAttestation, Path, Payload, StateAttestation};
 use prost::Message;
 
 /// When the rig starts, in Unix seconds.
@@ -140,6 +140,14 @@ impl Rig {
         }
         chain.height += 1;
         outcome
+    }
+
+    /// Lets time pass; blocks are made meanwhile, so that no height has two times.
+    pub(crate) fn wait(&mut self, seconds: u64) {
+        self.now_seconds += seconds;
+        for chain in &mut self.chains {
+            chain.height += 1;
+        }
     }
 
     /// Gives an account value.
@@ -294,4 +302,41 @@ pub(crate) fn written(outcome: &Outcome) -> Acknowledgement {
 /// The result in the response to a relayed message.
 pub(crate) fn result(outcome: &Outcome) -> i32 {
     proto::PacketResponse::decode(outcome.response.as_slice()).unwrap().result
+}
+
+/// A rig in which alice has sent bob 60 of her 100 stake, and the packet.
+pub(crate) fn sent() -> (Rig, Packet) {
+    let mut rig = Rig::new();
+    rig.fund(0, "alice", "stake", 100);
+    let packet = rig.transfer(0, &rig.transfer_message(0, ("stake", 60), ("alice", "bob"))).unwrap();
+    (rig, packet)
+}
+
+/// Alice sends bob some of a denomination, as a raw packet.
+pub(crate) fn send_message(rig: &Rig, denom: &str, amount: &str) -> proto::MsgSendPacket {
+    let data = ics20::Transfer {
+        denom: denom.into(),
+        amount: amount.into(),
+        sender: "alice".into(),
+        receiver: "bob".into(),
+        memo: String::new(),
+    };
+    let payload = Payload {
+        source_port: ics20::PORT.into(),
+        destination_port: ics20::PORT.into(),
+        version: ics20::VERSION.into(),
+        encoding: ics20::ENCODING_PROTOBUF.into(),
+        value: data.proto_encode(),
+    };
+    proto::MsgSendPacket {
+        source_client: rig.chains[0].client_id.clone(),
+        timeout_timestamp: rig.now_seconds + 60,
+        payloads: vec![(&payload).into()],
+        signer: "alice".into(),
+    }
+}
+
+/// The code of a refusal, or ok.
+pub(crate) fn code<T>(outcome: Result<T, Error>) -> &'static str {
+    outcome.map_or_else(|error| error.code(), |_| "ok")
 }

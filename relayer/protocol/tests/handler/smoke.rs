@@ -42,7 +42,7 @@ fn a_refused_transfer_and_a_late_one_are_given_back() {
     assert_eq!((rig.balance(0, "alice", "stake"), rig.escrowed(0, "stake")), (100, 0));
 
     let late = rig.transfer(0, &rig.transfer_message(0, ("stake", 30), ("alice", "bob"))).unwrap();
-    rig.now_seconds += 60;
+    rig.wait(60);
     assert_eq!(rig.recv(1, &late).unwrap_err().code(), "PR-HND-020");
     assert_eq!(result(&rig.timeout(0, &late).unwrap()), 2);
     assert_eq!((rig.balance(0, "alice", "stake"), rig.escrowed(0, "stake")), (100, 0));
