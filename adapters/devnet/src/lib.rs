@@ -7,6 +7,10 @@
 //! [`wire`] serves any chain on loopback ports, and [`fault`] lies there: about any field of any answer, at run time,
 //! differently on each endpoint.
 
+#[cfg(feature = "cometbft")]
+pub mod cometbft;
+#[cfg(feature = "evm")]
+pub mod evm;
 pub mod fault;
 pub mod platform;
 pub mod wire;
