@@ -9,8 +9,6 @@
 
 #[cfg(feature = "cometbft")]
 pub mod cometbft;
-#[cfg(feature = "evm")]
-pub mod evm;
 pub mod fault;
 pub mod platform;
 pub mod wire;
