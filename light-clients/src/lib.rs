@@ -24,10 +24,14 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
+pub mod bft;
 #[cfg(feature = "cometbft")]
 pub mod cometbft;
 pub mod crypto;
-#[cfg(any(feature = "qbft", feature = "cometbft"))]
+#[cfg(feature = "ibft2")]
+pub mod ibft2;
+#[cfg(any(feature = "qbft", feature = "ibft2", feature = "cometbft"))]
 pub mod proof;
 #[cfg(feature = "qbft")]
 pub mod qbft;

@@ -116,10 +116,12 @@ impl fmt::Display for Timestamp {
 /// The consensus family that a light client verifies.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Family {
-    /// QBFT with the validator list in the header.
+    /// QBFT, with the validators in the header or in a contract.
     Qbft,
     /// CometBFT with ed25519 validators.
     CometBft,
+    /// IBFT 2.0, with the validators in the header.
+    Ibft2,
 }
 
 impl Family {
@@ -129,6 +131,7 @@ impl Family {
         match self {
             Self::Qbft => "qbft",
             Self::CometBft => "cometbft",
+            Self::Ibft2 => "ibft2",
         }
     }
 }

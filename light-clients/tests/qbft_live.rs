@@ -56,6 +56,7 @@ fn config(anchor: &[u8]) -> Config {
             retain_heights: 10_000,
         },
         skipping: false,
+        validator_contract: None,
     }
 }
 

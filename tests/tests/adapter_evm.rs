@@ -156,6 +156,7 @@ impl Rig {
                 retain_heights: 10_000,
             },
             skipping: false,
+            validator_contract: None,
         };
         self.client = Some(Qbft::new(config, &anchor).unwrap());
     }

@@ -15,8 +15,11 @@
     reason = "a fuzz body reports a broken property by panicking, that is all it is for"
 )]
 
+pub mod bft;
 pub mod cometbft;
+pub mod contract;
 pub mod edits;
+pub mod ibft2;
 pub mod mpt;
 pub mod mutate;
 pub mod qbft;
@@ -43,6 +46,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "qbft_advance", run: qbft::advance, seeds: qbft::header_seeds },
     Target { name: "qbft_misbehaviour", run: qbft::misbehaviour, seeds: qbft::evidence_seeds },
     Target { name: "qbft_restore", run: qbft::restore, seeds: qbft::state_seeds },
+    Target { name: "ibft2_header", run: ibft2::header, seeds: ibft2::header_seeds },
+    Target { name: "ibft2_advance", run: ibft2::advance, seeds: ibft2::header_seeds },
+    Target { name: "ibft2_misbehaviour", run: ibft2::misbehaviour, seeds: ibft2::evidence_seeds },
+    Target { name: "ibft2_restore", run: ibft2::restore, seeds: ibft2::state_seeds },
+    Target { name: "contract_advance", run: contract::advance, seeds: contract::update_seeds },
+    Target { name: "contract_misbehaviour", run: contract::misbehaviour, seeds: contract::evidence_seeds },
     Target { name: "cometbft_update", run: cometbft::update, seeds: cometbft::update_seeds },
     Target { name: "cometbft_advance", run: cometbft::advance, seeds: cometbft::update_seeds },
     Target { name: "cometbft_misbehaviour", run: cometbft::misbehaviour, seeds: cometbft::evidence_seeds },

@@ -2,5 +2,5 @@
 
 #[cfg(feature = "cometbft")]
 pub mod ics23;
-#[cfg(feature = "qbft")]
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
 pub mod mpt;

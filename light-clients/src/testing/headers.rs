@@ -12,8 +12,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::keys::{keys, Key};
+use crate::bft::{Client, Config, Form};
 use crate::crypto::{keccak256, Address};
-use crate::qbft::{Config, Qbft};
+#[cfg(feature = "qbft")]
+use crate::qbft::{Qbft, QbftForm};
 use crate::quorum::two_thirds_of;
 use crate::rlp;
 use crate::trust::{Anchor, TrustOptions};
@@ -346,13 +348,21 @@ impl Network {
             commitment_slot: COMMITMENT_SLOT,
             trust: TRUST,
             skipping: false,
+            validator_contract: None,
         }
     }
 
-    /// A light client that trusts block 1.
+    /// A QBFT light client that trusts block 1.
+    #[cfg(feature = "qbft")]
     #[must_use]
     pub fn client(&self, config: Config) -> Qbft {
-        Qbft::new(config, &self.headers[0].encode()).expect("block 1 is a good anchor")
+        self.client_of::<QbftForm>(config)
+    }
+
+    /// A light client of either family that trusts block 1.
+    #[must_use]
+    pub fn client_of<F: Form>(&self, config: Config) -> Client<F> {
+        Client::new(config, &self.headers[0].encode()).expect("block 1 is a good anchor")
     }
 
     /// One second after the newest header.

@@ -13,18 +13,18 @@
     reason = "test helpers fail by panicking, on the caller's own mistakes"
 )]
 
-#[cfg(feature = "qbft")]
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
 mod contract;
-#[cfg(feature = "qbft")]
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
 mod headers;
 mod keys;
-#[cfg(feature = "qbft")]
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
 mod trie;
 
-#[cfg(feature = "qbft")]
-pub use contract::{item_slot, validator_slots};
-#[cfg(feature = "qbft")]
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
+pub use contract::{contract_state, item_slot, set_proof, validator_slots, ContractNetwork, VALIDATOR_CONTRACT};
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
 pub use headers::{vote, Encoding, HeaderSpec, Network, COMMITMENT_SLOT, EMPTY_OMMERS, TRUST};
 pub use keys::{keys, Key};
-#[cfg(feature = "qbft")]
+#[cfg(any(feature = "qbft", feature = "ibft2"))]
 pub use trie::{compact, EvmState, Trie};

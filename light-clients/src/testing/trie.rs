@@ -135,6 +135,16 @@ impl EvmState {
         self.storage.entry(address.0).or_default().insert(keccak256(&[&slot]).0, encoded);
     }
 
+    /// What a slot holds, `None` when it holds nothing.
+    #[must_use]
+    pub fn slot(&self, address: Address, slot: &[u8; 32]) -> Option<[u8; 32]> {
+        let encoded = self.storage.get(&address.0)?.entries.get(&keccak256(&[slot]).0)?;
+        let digits = rlp::Item::decode(encoded).ok()?.bytes().ok()?;
+        let mut value = [0; 32];
+        value[32 - digits.len()..].copy_from_slice(digits);
+        Some(value)
+    }
+
     /// The state root.
     #[must_use]
     pub fn root(&self) -> Root {

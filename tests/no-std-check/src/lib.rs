@@ -88,6 +88,7 @@ fn drive_qbft(header: &[u8]) -> usize {
         commitment_slot: [2; 32],
         trust: trust(),
         skipping: false,
+        validator_contract: None,
     };
     let restored = Qbft::restore(config.clone(), header, &Hash32([2; 32]));
     Qbft::new(config, header).or(restored).map_or(0, |client| drive(client, header))

@@ -119,9 +119,10 @@ fn chain(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option
     let name = parser.name(&key("name"), &raw.name);
     let family = match raw.family.as_str() {
         "qbft" => Some(Family::Qbft),
+        "ibft2" => Some(Family::Ibft2),
         "cometbft" => Some(Family::CometBft),
         other => {
-            let expected = "a family: qbft or cometbft";
+            let expected = "a family: qbft, ibft2 or cometbft";
             parser.refuse(&key("family"), ProblemKind::Malformed { got: other.into(), expected });
             None
         }

@@ -11,7 +11,7 @@ use super::values::Parser;
 /// The section that the family needs; the other one is refused.
 pub(super) fn adapter(parser: &mut Parser, at: &str, family: Family, raw: &RawChain) -> Option<AdapterConfig> {
     let (expected, other) = match family {
-        Family::Qbft => ("evm", raw.cosmos.as_ref().map(|_| "cosmos")),
+        Family::Qbft | Family::Ibft2 => ("evm", raw.cosmos.as_ref().map(|_| "cosmos")),
         Family::CometBft => ("cosmos", raw.evm.as_ref().map(|_| "evm")),
     };
     if let Some(got) = other {
@@ -19,7 +19,7 @@ pub(super) fn adapter(parser: &mut Parser, at: &str, family: Family, raw: &RawCh
         parser.refuse(&format!("{at}.{got}"), kind);
     }
     match family {
-        Family::Qbft => {
+        Family::Qbft | Family::Ibft2 => {
             decimal_chain_id(parser, at, &raw.chain_id);
             evm(parser, &format!("{at}.evm"), &raw.evm.clone().unwrap_or_default()).map(AdapterConfig::Evm)
         }

@@ -291,12 +291,8 @@ impl Chain {
     /// not deployed, since the place of the commitments is part of it.
     #[must_use]
     pub fn instance(&self) -> Option<InstanceId> {
-        let anchor = (self.anchor.height, self.anchor.hash);
         match &self.adapter {
-            AdapterConfig::Evm(evm) => {
-                let store = [evm.router?.0.as_slice(), evm.commitment_slot.as_bytes()].concat();
-                Some(InstanceId::new(self.family, &self.chain_id, anchor, &store))
-            }
+            AdapterConfig::Evm(_) => Some(self.bft()?.instance(self.family)),
             AdapterConfig::Cosmos(_) => Some(self.cometbft()?.instance()),
         }
     }
@@ -314,17 +310,18 @@ impl Chain {
         })
     }
 
-    /// The light client's configuration, when the family is QBFT and the router is deployed.
+    /// The light client's configuration, when the family is QBFT or IBFT 2.0 and the router is deployed.
     #[must_use]
-    pub fn qbft(&self) -> Option<catenary_light_clients::qbft::Config> {
+    pub fn bft(&self) -> Option<catenary_light_clients::bft::Config> {
         let AdapterConfig::Evm(evm) = &self.adapter else { return None };
-        Some(catenary_light_clients::qbft::Config {
+        Some(catenary_light_clients::bft::Config {
             chain_id: self.chain_id.clone(),
             anchor: self.anchor.clone(),
             router: evm.router?.0,
             commitment_slot: evm.commitment_slot.0,
             trust: self.trust,
             skipping: self.skipping,
+            validator_contract: None,
         })
     }
 }

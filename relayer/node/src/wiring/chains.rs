@@ -6,6 +6,7 @@ use std::sync::Arc;
 use catenary_adapter_cosmos::{CosmosAdapter, CosmosConfig};
 use catenary_adapter_evm::{EvmAdapter, EvmConfig, GasPrice};
 use catenary_light_clients::cometbft::CometBft;
+use catenary_light_clients::ibft2::Ibft2;
 use catenary_light_clients::qbft::Qbft;
 use catenary_light_clients::{Anchor, Family, LightClient, Rejection};
 
@@ -216,8 +217,12 @@ pub fn saved(config: &ChainConfig, ledger: &Arc<Ledger>) -> Result<Option<Box<dy
     }
     let client: Box<dyn LightClient> = match config.family {
         Family::Qbft => {
-            let Some(qbft) = config.qbft() else { return Ok(None) };
+            let Some(qbft) = config.bft() else { return Ok(None) };
             Box::new(Qbft::restore(qbft, &bytes, &state.digest).map_err(refused)?)
+        }
+        Family::Ibft2 => {
+            let Some(ibft2) = config.bft() else { return Ok(None) };
+            Box::new(Ibft2::restore(ibft2, &bytes, &state.digest).map_err(refused)?)
         }
         Family::CometBft => {
             let Some(cometbft) = config.cometbft() else { return Ok(None) };
@@ -240,7 +245,8 @@ async fn from_anchor(config: &ChainConfig, sides: &Adapter) -> Result<Box<dyn Li
         WiringError::missing(what, next)
     };
     let client: Box<dyn LightClient> = match config.family {
-        Family::Qbft => Box::new(Qbft::new(config.qbft().ok_or_else(not_deployed)?, update).map_err(refused)?),
+        Family::Qbft => Box::new(Qbft::new(config.bft().ok_or_else(not_deployed)?, update).map_err(refused)?),
+        Family::Ibft2 => Box::new(Ibft2::new(config.bft().ok_or_else(not_deployed)?, update).map_err(refused)?),
         Family::CometBft => {
             Box::new(CometBft::new(config.cometbft().ok_or_else(not_deployed)?, update).map_err(refused)?)
         }

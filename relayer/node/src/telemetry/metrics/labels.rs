@@ -281,7 +281,7 @@ impl Label for Class {
 }
 
 impl Label for Family {
-    const VALUES: &'static [Self] = &[Self::Qbft, Self::CometBft];
+    const VALUES: &'static [Self] = &[Self::Qbft, Self::Ibft2, Self::CometBft];
 
     fn label(self) -> &'static str {
         self.name()

@@ -6,11 +6,11 @@ use crate::{Anchor, TrustOptions};
 
 #[test]
 fn a_configuration_that_cannot_work_is_refused() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let check = |change: fn(&mut Config), expect: &str| {
         let mut config = network.config();
         change(&mut config);
-        let error = Qbft::new(config, &network.headers[0].encode()).unwrap_err();
+        let error = Tested::new(config, &network.headers[0].encode()).unwrap_err();
         assert_eq!(Rejection::from(error).code, expect);
     };
     check(|c| c.chain_id.clear(), "LC-QBFT-037");
@@ -25,17 +25,17 @@ fn a_configuration_that_cannot_work_is_refused() {
     unformed.difficulty = 3;
     let mut config = network.config();
     config.anchor.hash = unformed.hash();
-    assert_eq!(Qbft::new(config, &unformed.encode()).unwrap_err(), QbftError::Difficulty { got: 3 });
+    assert_eq!(Tested::new(config, &unformed.encode()).unwrap_err(), BftError::Difficulty { got: 3 });
 }
 
 #[test]
 fn the_status_says_where_the_client_stands() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(2);
     let client = follow(&network, network.config());
     let status = client.status();
     let time = Timestamp::from_seconds(network.head().time_seconds);
-    assert_eq!((status.family, status.chain_id.as_str(), status.validators), (Family::Qbft, "1337", 4));
+    assert_eq!((status.family, status.chain_id.as_str(), status.validators), (TestedForm::FAMILY, "1337", 4));
     assert_eq!((status.trusted_height, status.provable_height, status.frozen), (3, 3, false));
     assert_eq!((status.trusted_hash, status.trusted_timestamp), (network.head().hash(), time));
     assert_eq!(status.expires_at, time.checked_add_seconds(14 * 24 * 3600).unwrap());
@@ -49,8 +49,8 @@ fn the_status_says_where_the_client_stands() {
 
 #[test]
 fn instances_differ_by_chain_anchor_router_and_slot() {
-    let network = Network::new(4);
-    let base = instance_of(&network.config());
+    let network = network_of(4);
+    let base = network.config().instance(TestedForm::FAMILY);
     let changes: [fn(&mut Config); 5] = [
         |c| c.chain_id = "1338".into(),
         |c| c.anchor = Anchor { height: 2, hash: c.anchor.hash },
@@ -61,30 +61,30 @@ fn instances_differ_by_chain_anchor_router_and_slot() {
     for change in changes {
         let mut config = network.config();
         change(&mut config);
-        assert_ne!(instance_of(&config), base);
+        assert_ne!(config.instance(TestedForm::FAMILY), base);
     }
     let mut config = network.config();
     config.trust = TrustOptions { retain_heights: 7, ..config.trust };
-    assert_eq!(instance_of(&config), base, "limits of trust are not identity");
+    assert_eq!(config.instance(TestedForm::FAMILY), base, "limits of trust are not identity");
 }
 
 #[test]
 fn saved_state_comes_back_against_its_digest_only() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(3);
     let leaving = network.keys[3].address();
     let mut header = network.next();
-    header.vote = crate::testing::vote(leaving, false);
+    header.vote = ENCODING.vote(leaving, false);
     network.push(header);
     let dropped = network.keys.pop().unwrap();
     network.grow(2);
     let mut header = network.next();
-    header.vote = crate::testing::vote(dropped.address(), true);
+    header.vote = ENCODING.vote(dropped.address(), true);
     network.push(header);
     let client = follow_all(&network);
     let bytes = client.save();
     let digest = Hash32::sha256(&[&bytes]);
-    let mut restored = Qbft::restore(client.config.clone(), &bytes, &digest).unwrap();
+    let mut restored = Tested::restore(client.config.clone(), &bytes, &digest).unwrap();
     assert_eq!(restored.save(), bytes);
     assert_eq!(restored.status(), client.status());
     // It goes on as the client would have, the vote in its newest header included.
@@ -95,7 +95,7 @@ fn saved_state_comes_back_against_its_digest_only() {
     assert_eq!(word(&restored.advance(&next, network.now())), "ok");
 
     let code = |config: Config, bytes: &[u8], digest: &Hash32| {
-        Rejection::from(Qbft::restore(config, bytes, digest).unwrap_err()).code
+        Rejection::from(Tested::restore(config, bytes, digest).unwrap_err()).code
     };
     for at in [0, 5, 40, bytes.len() - 1] {
         let mut other = bytes.clone();
@@ -122,8 +122,8 @@ fn saved_state_comes_back_against_its_digest_only() {
 }
 
 /// Follows a network whose keys changed on the way.
-fn follow_all(network: &Network) -> Qbft {
-    let mut client = network.client(network.config());
+fn follow_all(network: &Network) -> Tested {
+    let mut client = network.client_of::<TestedForm>(network.config());
     for header in &network.headers[1..] {
         assert_eq!(word(&client.advance(&header.encode(), network.now())), "ok");
     }
@@ -132,7 +132,7 @@ fn follow_all(network: &Network) -> Qbft {
 
 #[test]
 fn a_frozen_client_stays_frozen_over_a_restart() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(2);
     let mut client = follow(&network, network.config());
     let mut other = network.head().clone();
@@ -140,13 +140,13 @@ fn a_frozen_client_stays_frozen_over_a_restart() {
     let verdict = client.advance(&other.sealed(&network.keys).encode(), network.now());
     assert_eq!(word(&verdict), "conflict LC-QBFT-100");
     let bytes = client.save();
-    let restored = Qbft::restore(client.config.clone(), &bytes, &Hash32::sha256(&[&bytes])).unwrap();
+    let restored = Tested::restore(client.config.clone(), &bytes, &Hash32::sha256(&[&bytes])).unwrap();
     assert!(restored.status().frozen);
 }
 
 #[test]
 fn the_newest_headers_are_saved_and_older_ones_fill_in() {
-    let mut network = Network::new(1);
+    let mut network = network_of(1);
     network.grow(SAVED_HEADERS + 20);
     let mut config = network.config();
     config.trust.retain_heights = 1000;
@@ -154,7 +154,7 @@ fn the_newest_headers_are_saved_and_older_ones_fill_in() {
     assert!(client.header(2).is_some());
     let bytes = client.save();
     assert!(bytes.len() < SAVED_HEADERS * 125 + 100, "{} bytes", bytes.len());
-    let mut restored = Qbft::restore(config, &bytes, &Hash32::sha256(&[&bytes])).unwrap();
+    let mut restored = Tested::restore(config, &bytes, &Hash32::sha256(&[&bytes])).unwrap();
     assert_eq!(restored.status(), client.status());
     let lowest = network.headers.len() - SAVED_HEADERS;
     assert_eq!(restored.header(lowest as u64), None);
@@ -162,8 +162,8 @@ fn the_newest_headers_are_saved_and_older_ones_fill_in() {
 }
 
 /// A state with commitments, a network whose head has its root, and a client of it.
-fn with_state(state: &EvmState) -> (Network, Qbft) {
-    let mut network = Network::new(4);
+fn with_state(state: &EvmState) -> (Network, Tested) {
+    let mut network = network_of(4);
     let mut header = network.next();
     header.state_root = Hash32(*state.root().as_bytes());
     network.push(header);

@@ -1,15 +1,19 @@
-//! Configuration, trusted headers and the errors of the QBFT family.
+//! Configuration, trusted headers and errors.
+//!
+//! Codes start with `LC-QBFT` in both families, since a code stands for a rule and the rules are the same;
+//! `LC-IBFT2` is for what IBFT 2.0 alone demands.
 
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use super::Form;
 use crate::crypto::secp256k1::SignatureError;
 use crate::crypto::Address;
 use crate::proof::mpt::MptError;
 use crate::quorum::QuorumError;
 use crate::rlp::RlpError;
 use crate::trust::{Anchor, TrustError, TrustOptions};
-use crate::verdict::{Class, Coded, Hash32, Root, Timestamp};
+use crate::verdict::{Class, Coded, Family, Hash32, InstanceId, Root, Timestamp};
 
 /// Most validators of a set. Networks in the field have well below a hundred; the bound keeps the signatures that
 /// one header can make us check, and with them the time, within reason.
@@ -33,10 +37,10 @@ pub const BROKEN_LINK: &str = "LC-QBFT-101";
 /// Code of a header whose time is not between those of the trusted headers below and above it.
 pub const BROKEN_TIME: &str = "LC-QBFT-102";
 
-/// What a QBFT light client is told by its operator.
+/// What a light client is told by its operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// Chain id, as the operator names the chain. QBFT headers do not carry it; the anchor is what binds.
+    /// Chain id, as the operator names the chain. headers do not carry it; the anchor is what binds.
     pub chain_id: String,
     /// Where trust starts: never block 0, which has no seals, lists its validators unsorted and has time 0.
     pub anchor: Anchor,
@@ -49,25 +53,52 @@ pub struct Config {
     /// Whether a header may be trusted without the ones between, by the signatures of validators trusted already.
     /// Off by default for a reason: see the module doc.
     pub skipping: bool,
+    /// The contract that keeps the validators (QBFT in contract mode); none when each header lists them.
+    pub validator_contract: Option<ValidatorContract>,
+}
+
+/// A contract that keeps validators in an `address[]`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ValidatorContract {
+    /// Its address: `validatorcontractaddress` in Besu's genesis file.
+    pub address: [u8; 20],
+    /// The storage slot at which the array is declared: 0 when it is the contract's first variable.
+    pub slot: [u8; 32],
 }
 
 impl Config {
-    /// Checks the configuration by itself.
+    /// Checks the configuration by itself, for a family.
     ///
     /// # Errors
-    /// [`QbftError::Trust`], [`QbftError::ChainId`], [`QbftError::ZeroRouter`] or [`QbftError::GenesisAnchor`].
-    pub fn validate(&self) -> Result<(), QbftError> {
+    /// [`BftError::Trust`], [`BftError::ChainId`], [`BftError::ZeroRouter`], [`BftError::GenesisAnchor`],
+    /// [`BftError::ZeroContract`], or [`BftError::NoContractMode`] for a family without one.
+    pub fn validate<F: Form>(&self) -> Result<(), BftError> {
         self.trust.validate()?;
         if self.chain_id.is_empty() || self.chain_id.len() > MAX_CHAIN_ID_BYTES {
-            return Err(QbftError::ChainId { got_bytes: self.chain_id.len() });
+            return Err(BftError::ChainId { got_bytes: self.chain_id.len() });
         }
         if Address(self.router).is_zero() {
-            return Err(QbftError::ZeroRouter);
+            return Err(BftError::ZeroRouter);
         }
         if self.anchor.height == 0 {
-            return Err(QbftError::GenesisAnchor);
+            return Err(BftError::GenesisAnchor);
         }
-        Ok(())
+        match self.validator_contract {
+            Some(_) if !F::CONTRACT_MODE => Err(BftError::NoContractMode { family: F::FAMILY }),
+            Some(contract) if Address(contract.address).is_zero() => Err(BftError::ZeroContract),
+            _ => Ok(()),
+        }
+    }
+
+    /// The instance that this configuration stands for, as a client of `family`.
+    #[must_use]
+    pub fn instance(&self, family: Family) -> InstanceId {
+        let mut store = [self.router.as_slice(), self.commitment_slot.as_slice()].concat();
+        if let Some(contract) = self.validator_contract {
+            store.extend_from_slice(&contract.address);
+            store.extend_from_slice(&contract.slot);
+        }
+        InstanceId::new(family, &self.chain_id, (self.anchor.height, self.anchor.hash), &store)
     }
 }
 
@@ -89,7 +120,7 @@ pub struct ValidatorVote {
     pub ballot: Ballot,
 }
 
-/// A validator set as a header lists it: 1 to [`MAX_VALIDATORS`] addresses in ascending order, shared by the
+/// A validator set: 1 to [`MAX_VALIDATORS`] addresses in ascending order, shared by the
 /// headers that repeat it.
 pub(crate) type ValidatorSet = Arc<[Address]>;
 
@@ -116,6 +147,8 @@ impl Trusted {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Field {
+    /// The list of an update that has more than a header.
+    Update,
     /// The list of fields itself.
     Header,
     /// A field, by its position from 0 (Yellow Paper, section 4.3).
@@ -134,10 +167,15 @@ pub enum Field {
     Seals,
 }
 
+/// Names the field in which an encoding is wrong.
+pub(crate) fn at_field(field: Field) -> impl Fn(RlpError) -> BftError {
+    move |error| BftError::Rlp { field, error }
+}
+
 /// Why a header, a proof or a configuration is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum QbftError {
+pub enum BftError {
     /// The header is longer than any that is looked at.
     #[error("the header has {got_bytes} bytes, at most {max_bytes} are looked at")]
     HeaderTooLong {
@@ -164,13 +202,13 @@ pub enum QbftError {
         error: RlpError,
     },
     /// A vote that neither adds nor drops.
-    #[error("the vote's type starts with {first:#04x}, where 0xff adds and the empty string drops")]
+    #[error("the vote's type starts with {first:#04x}: 0xff adds; the empty string (IBFT 2.0: a zero byte) drops")]
     VoteType {
         /// First byte of the type.
         first: u8,
     },
-    /// No validators in the header: they are in a contract, or the bytes are not of QBFT.
-    #[error("the header lists no validators: a set kept in a contract is not supported")]
+    /// No validators in the header: they are in a contract, or the bytes are of another family.
+    #[error("the header lists no validators; if a contract keeps them, configure validator_contract and its slot")]
     NoValidators,
     /// Validators out of order or repeated.
     #[error("validator {position} (from 0) of the header is not above the one before it")]
@@ -193,17 +231,17 @@ pub enum QbftError {
     #[error("block 0 has no seals and is never an update")]
     Genesis,
     /// A difficulty other than 1.
-    #[error("difficulty is {got}, QBFT headers have 1")]
+    #[error("difficulty is {got}, headers of this family have 1")]
     Difficulty {
         /// The difficulty.
         got: u64,
     },
     /// Another mix hash than that of Istanbul consensus.
-    #[error("mixHash is {got}, QBFT headers have {expected}")]
+    #[error("mixHash is {got}, headers of this family have {expected}")]
     MixHash {
         /// The mix hash.
         got: Hash32,
-        /// That of QBFT.
+        /// That of the family.
         expected: Hash32,
     },
     /// A proposer that is no validator.
@@ -428,6 +466,107 @@ pub enum QbftError {
     /// Block 0 as the anchor.
     #[error("block 0 cannot be the anchor: it is expired, having time 0, and unsealed; pin a later block")]
     GenesisAnchor,
+    /// Validators in the header of a chain whose contract keeps them.
+    #[error("the header lists {got} validators, and the contract should keep them; check validator_contract")]
+    ContractHeaderSet {
+        /// Validators that the header lists.
+        got: usize,
+    },
+    /// A vote in the header of a chain whose contract keeps the validators.
+    #[error("the header votes on {candidate}, where a contract keeps the validators and votes mean nothing")]
+    ContractHeaderVote {
+        /// Who is voted on.
+        candidate: Address,
+    },
+    /// A lower header that is not the parent of the header.
+    #[error("the proof's header hashes to {got}, header {height} names the parent {expected}; ask another endpoint")]
+    ContractParent {
+        /// Height of the header.
+        height: u64,
+        /// Hash of the lower header given.
+        got: Hash32,
+        /// The parent that the header names.
+        expected: Hash32,
+    },
+    /// The contract has no code.
+    #[error(
+        "the account {contract} has no code at height {height}, so it keeps no validators; check the configuration"
+    )]
+    ContractCode {
+        /// Address of the configured contract.
+        contract: Address,
+        /// Height of the state.
+        height: u64,
+    },
+    /// The contract's array is empty.
+    #[error("the contract {contract} keeps no validators at height {height}; check its address and slot")]
+    ContractEmpty {
+        /// Address of the configured contract.
+        contract: Address,
+        /// Height of the state.
+        height: u64,
+    },
+    /// The contract's array is longer than any that is looked at, or the slot holds something else.
+    #[error("the array's length is {got}, at most {max} validators are looked at; check the configured slot")]
+    ContractLength {
+        /// What the slot holds.
+        got: Hash32,
+        /// The most that are looked at.
+        max: usize,
+    },
+    /// Another number of slot proofs than the length and each item need.
+    #[error("{got} slots are proven, the array needs {expected}: its length and each item")]
+    ContractProofCount {
+        /// Slots proven.
+        got: usize,
+        /// Slots needed.
+        expected: usize,
+    },
+    /// An item of the array that is wider than an address.
+    #[error("item {position} (from 0) of the array is {got}, which is no address; check the configured slot")]
+    ContractItem {
+        /// Its position.
+        position: usize,
+        /// What the slot holds.
+        got: Hash32,
+    },
+    /// A validator that the contract keeps twice.
+    #[error("the contract keeps the validator {validator} twice, which makes its quorum ambiguous")]
+    ContractRepeated {
+        /// The validator.
+        validator: Address,
+    },
+    /// A contract at the zero address.
+    #[error("the validator contract is the zero address; set the one of the network's genesis file")]
+    ZeroContract,
+    /// The update is longer than any that is looked at.
+    #[error("the update has {got_bytes} bytes, at most {max_bytes} are looked at")]
+    UpdateTooLong {
+        /// Its length.
+        got_bytes: usize,
+        /// The most that is looked at.
+        max_bytes: usize,
+    },
+    /// A nonce other than zero, where the family demands it.
+    #[error("the nonce is {got:#018x}, headers of IBFT 2.0 have 0")]
+    Nonce {
+        /// The nonce.
+        got: u64,
+    },
+    /// Ommers, where the family has none.
+    #[error("the hash of the ommers is {got}, headers of IBFT 2.0 have none: {expected}")]
+    Ommers {
+        /// Hash of the ommers.
+        got: Hash32,
+        /// Hash of an empty list.
+        expected: Hash32,
+    },
+    /// A validator contract for a family that has none.
+    #[error("validators in a contract are not part of {family}; leave validator_contract out")]
+    NoContractMode {
+        /// The family.
+        family: Family,
+    },
     /// What is wrong with a proof.
     #[error(transparent)]
     Proof(#[from] MptError),
@@ -436,7 +575,7 @@ pub enum QbftError {
     Trust(#[from] TrustError),
 }
 
-impl Coded for QbftError {
+impl Coded for BftError {
     fn code(&self) -> &'static str {
         match self {
             Self::HeaderTooLong { .. } => "LC-QBFT-001",
@@ -482,6 +621,20 @@ impl Coded for QbftError {
             Self::ZeroRouter => "LC-QBFT-038",
             Self::GenesisAnchor => "LC-QBFT-039",
             Self::RouterEmpty { .. } => "LC-QBFT-040",
+            Self::ContractHeaderSet { .. } => "LC-QBFT-041",
+            Self::ContractHeaderVote { .. } => "LC-QBFT-042",
+            Self::ContractParent { .. } => "LC-QBFT-043",
+            Self::ContractCode { .. } => "LC-QBFT-044",
+            Self::ContractEmpty { .. } => "LC-QBFT-045",
+            Self::ContractLength { .. } => "LC-QBFT-046",
+            Self::ContractProofCount { .. } => "LC-QBFT-047",
+            Self::ContractItem { .. } => "LC-QBFT-048",
+            Self::ContractRepeated { .. } => "LC-QBFT-049",
+            Self::ZeroContract => "LC-QBFT-050",
+            Self::UpdateTooLong { .. } => "LC-QBFT-051",
+            Self::Nonce { .. } => "LC-IBFT2-001",
+            Self::Ommers { .. } => "LC-IBFT2-002",
+            Self::NoContractMode { .. } => "LC-IBFT2-003",
             Self::Proof(error) => error.code(),
             Self::Trust(error) => error.code(),
         }
@@ -499,7 +652,15 @@ impl Coded for QbftError {
             | Self::ZeroRouter
             | Self::GenesisAnchor
             | Self::RouterCode { .. }
-            | Self::RouterEmpty { .. } => Class::Config,
+            | Self::RouterEmpty { .. }
+            | Self::ContractHeaderSet { .. }
+            | Self::ContractCode { .. }
+            | Self::ContractEmpty { .. }
+            | Self::ContractLength { .. }
+            | Self::ContractItem { .. }
+            | Self::ContractRepeated { .. }
+            | Self::ZeroContract
+            | Self::NoContractMode { .. } => Class::Config,
             Self::Parent { .. }
             | Self::UnvotedChange { .. }
             | Self::SealByStranger { .. }

@@ -7,10 +7,11 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 
-use super::types::{Ballot, Config, QbftError, Trusted, ValidatorSet, ValidatorVote, MAX_VALIDATORS};
+use super::types::{Ballot, BftError, Config, Trusted, ValidatorSet, ValidatorVote, MAX_VALIDATORS};
 use super::verify::check_fault_tolerance;
-use super::{instance_of, Qbft};
+use super::{Client, Form};
 use crate::crypto::Address;
 use crate::rlp::{put_bytes, put_list, put_uint, Item, RlpError};
 use crate::trust::TrustError;
@@ -22,7 +23,7 @@ pub const SAVED_HEADERS: usize = 256;
 /// Version of the form above.
 const VERSION: u64 = 1;
 
-impl Qbft {
+impl<F: Form> Client<F> {
     /// A client from bytes that [`crate::LightClient::save`] gave, against their SHA-256 digest, which the caller
     /// has kept where nobody else writes.
     ///
@@ -30,20 +31,21 @@ impl Qbft {
     /// [`TrustError::StateDigest`] when the bytes are not those; [`TrustError::StateInstance`] when they belong to
     /// another chain, anchor or router; [`TrustError::StateForm`] when they are of another version; and what
     /// [`Config::validate`] refuses.
-    pub fn restore(config: Config, bytes: &[u8], digest: &Hash32) -> Result<Self, QbftError> {
-        config.validate()?;
+    pub fn restore(config: Config, bytes: &[u8], digest: &Hash32) -> Result<Self, BftError> {
+        config.validate::<F>()?;
         let got = Hash32::sha256(&[bytes]);
         if got != *digest {
             return Err(TrustError::StateDigest { got, expected: *digest }.into());
         }
         let state = State::decode(bytes).map_err(|_| TrustError::StateForm)?;
-        let (instance, expected) = (state.instance, instance_of(&config));
+        let (instance, expected) = (state.instance, config.instance(F::FAMILY));
         if instance != expected.digest() {
             return Err(TrustError::StateInstance { got: instance, expected: expected.digest() }.into());
         }
         let head = state.headers.last_key_value().map(|(_, head)| head.clone()).ok_or(TrustError::StateForm)?;
         check_fault_tolerance(head.validators.len(), &config.trust)?;
-        let mut client = Self { config, instance: expected, headers: state.headers, head, frozen: state.frozen };
+        let (headers, frozen) = (state.headers, state.frozen);
+        let mut client = Self { config, instance: expected, headers, head, frozen, form: PhantomData };
         // Equal bytes again, or the form has something that this version would lose.
         if client.encode_state() != bytes {
             return Err(TrustError::StateForm.into());

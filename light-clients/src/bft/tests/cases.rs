@@ -1,7 +1,7 @@
 //! The numbered cases that are about seals, heights and networks.
 
 use super::*;
-use crate::testing::{vote, Key};
+use crate::testing::Key;
 use crate::verdict::Coded;
 
 /// n - s, with the recovery id flipped: the other form of the same signature.
@@ -24,7 +24,7 @@ fn malleate(seal: &[u8]) -> Vec<u8> {
 #[test]
 fn qb_01_a_quorum_is_ceil_two_thirds_of_any_set() {
     for (validators, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4), (6, 4), (7, 5), (10, 7), (30, 20), (100, 67)] {
-        let network = Network::new(validators);
+        let network = network_of(validators);
         for seals in [quorum - 1, quorum, validators] {
             let mut header = network.next();
             header.seal(&network.keys[..seals]);
@@ -35,7 +35,7 @@ fn qb_01_a_quorum_is_ceil_two_thirds_of_any_set() {
 
 #[test]
 fn qb_02_a_validator_counts_once() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let mut header = network.next();
     header.seal(&network.keys[..2]);
     let again = header.seals[0].clone();
@@ -60,7 +60,7 @@ fn qb_02_a_validator_counts_once() {
 
 #[test]
 fn qb_03_a_seal_by_a_stranger_refuses_the_header() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let stranger = Key::new(1000);
     for at in 0..4 {
         let mut header = network.next();
@@ -73,7 +73,7 @@ fn qb_03_a_seal_by_a_stranger_refuses_the_header() {
 
 #[test]
 fn qb_04_seals_are_at_most_the_validators_and_at_least_a_quorum() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let mut header = network.next();
     check(&network, &header, "LC-QUO-003");
     header.seal(&network.keys);
@@ -84,7 +84,7 @@ fn qb_04_seals_are_at_most_the_validators_and_at_least_a_quorum() {
 
 #[test]
 fn qb_06_one_of_four_forges_nothing_and_small_sets_are_opted_into() {
-    let network = Network::new(4);
+    let network = network_of(4);
     // One validator lists itself alone, or in the place of others.
     let traitor = &network.keys[..1];
     let mut header = network.next();
@@ -93,17 +93,17 @@ fn qb_06_one_of_four_forges_nothing_and_small_sets_are_opted_into() {
     check(&network, &header.clone().sealed(traitor), "LC-QBFT-017");
     // Fewer than four validators are not even an anchor, unless the operator says so.
     for small in 1..=3 {
-        let network = Network::new(small);
+        let network = network_of(small);
         let mut config = network.config();
         config.trust.allow_no_fault_tolerance = false;
-        let error = Qbft::new(config, &network.headers[0].encode()).unwrap_err();
-        assert_eq!(error, QbftError::NoFaultTolerance { got: small });
+        let error = Tested::new(config, &network.headers[0].encode()).unwrap_err();
+        assert_eq!(error, BftError::NoFaultTolerance { got: small });
     }
     // A set that shrinks below four is not followed without the option.
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     let leaving = network.keys[3].address();
     let mut header = network.next();
-    header.vote = vote(leaving, false);
+    header.vote = ENCODING.vote(leaving, false);
     network.push(header);
     let mut config = network.config();
     let mut client = follow(&network, config.clone());
@@ -118,21 +118,21 @@ fn qb_06_one_of_four_forges_nothing_and_small_sets_are_opted_into() {
 
 #[test]
 fn qb_07_seals_are_for_one_round_and_the_block_hash_for_all() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let mut header = network.next();
-    header.round = std::vec![5];
+    header.round = ENCODING.round(5);
     let header = header.sealed(&network.keys);
     check(&network, &header, "ok");
     let mut other = header.clone();
-    other.round = std::vec![6];
+    other.round = ENCODING.round(6);
     assert_eq!(header.hash(), other.hash());
     assert_ne!(header.seal_hash(), other.seal_hash());
     // Seals of round 5 say nothing in round 6: they recover to somebody else, or to nobody.
-    let mut client = network.client(network.config());
+    let mut client = network.client_of::<TestedForm>(network.config());
     let verdict = client.advance(&other.encode(), network.now());
     assert!(["LC-QBFT-018", "LC-SIG-003"].contains(&word(&verdict).as_str()), "{verdict:?}");
     // Round 0 has no byte, which is another round than 5 as well.
-    other.round = std::vec![0x80];
+    other.round = ENCODING.round(0);
     let verdict = client.advance(&other.encode(), network.now());
     assert!(["LC-QBFT-018", "LC-SIG-003"].contains(&word(&verdict).as_str()), "{verdict:?}");
     // Sealed in two rounds, it is one block all the same.
@@ -143,7 +143,7 @@ fn qb_07_seals_are_for_one_round_and_the_block_hash_for_all() {
 
 #[test]
 fn qb_11_heights_and_times_do_not_go_back_and_a_second_root_freezes() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(3);
     let mut client = follow(&network, network.config());
     let now = network.now();
@@ -189,7 +189,7 @@ fn qb_12_f_plus_one_and_two_f_plus_one_are_no_quorum() {
         (5, 4, "ok"),
         (6, 4, "ok"),
     ] {
-        let network = Network::new(validators);
+        let network = network_of(validators);
         let mut header = network.next();
         header.seal(&network.keys[..seals]);
         check(&network, &header, expect);
@@ -198,27 +198,27 @@ fn qb_12_f_plus_one_and_two_f_plus_one_are_no_quorum() {
 
 #[test]
 fn qb_13_block_0_is_neither_update_nor_anchor() {
-    let network = Network::new(4);
-    let genesis = HeaderSpec::new(0, 0, &network.keys);
+    let network = network_of(4);
+    let genesis = HeaderSpec::new(0, 0, &network.keys).encoded_as(ENCODING);
     check(&network, &genesis.clone().sealed(&network.keys), "LC-QBFT-008");
     let mut config = network.config();
     config.anchor = crate::Anchor { height: 0, hash: genesis.hash() };
-    assert_eq!(Qbft::new(config, &genesis.encode()).unwrap_err(), QbftError::GenesisAnchor);
+    assert_eq!(Tested::new(config, &genesis.encode()).unwrap_err(), BftError::GenesisAnchor);
     // Its hash can be read all the same, though its validators are not in order.
     let mut unsorted = genesis;
     unsorted.validators.reverse();
-    assert_eq!(block_hash(&unsorted.encode()), Ok(unsorted.hash()));
+    assert_eq!(block_hash::<TestedForm>(&unsorted.encode()), Ok(unsorted.hash()));
 }
 
 #[test]
 fn the_anchor_was_sealed_by_its_own_validators() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let with = |change: &dyn Fn(&mut HeaderSpec)| {
         let mut header = network.headers[0].clone();
         change(&mut header);
         let mut config = network.config();
         config.anchor.hash = header.hash();
-        Qbft::new(config, &header.encode()).map_or_else(|error| error.code(), |_| "ok")
+        Tested::new(config, &header.encode()).map_or_else(|error| error.code(), |_| "ok")
     };
     let sealed_by = |keys: Vec<Key>| {
         with(&move |header| {
@@ -237,7 +237,7 @@ fn the_anchor_was_sealed_by_its_own_validators() {
 
 #[test]
 fn qb_14_another_network_with_the_same_keys_is_refused_and_freezes_nothing() {
-    let mut ours = Network::new(4);
+    let mut ours = network_of(4);
     let mut theirs = ours.clone();
     theirs.headers[0].state_root = keccak256(&[b"another genesis"]);
     theirs.headers[0] = theirs.headers[0].clone().sealed(&theirs.keys);
@@ -259,7 +259,7 @@ fn qb_14_another_network_with_the_same_keys_is_refused_and_freezes_nothing() {
     ours.grow(1);
     assert_eq!(word(&client.advance(&ours.head().encode(), now)), "ok", "and our own chain goes on");
     // Neither chain is taken for the other by its instance.
-    let other = theirs.client(theirs.config());
+    let other = theirs.client_of::<TestedForm>(theirs.config());
     assert_ne!(other.status().instance, client.status().instance);
 }
 
@@ -273,7 +273,7 @@ fn qb_15_fields_of_later_forks_are_kept_and_hashed() {
     // Base fee, withdrawals root, blob gas used, excess blob gas, parent beacon root, requests hash; then unknown.
     let fields = [&[7][..], &[1; 32], &[], &[], &[2; 32], &[3; 32], b"of a later fork"];
     for count in 1..=fields.len() {
-        let mut network = Network::new(4);
+        let mut network = network_of(4);
         let trailing: Vec<Vec<u8>> = fields[..count].iter().map(|f| bytes(f)).collect();
         let mut header = network.next();
         header.trailing.clone_from(&trailing);
@@ -288,7 +288,7 @@ fn qb_15_fields_of_later_forks_are_kept_and_hashed() {
         assert!(["LC-QBFT-018", "LC-SIG-003"].contains(&word(&verdict).as_str()), "{verdict:?}");
     }
     // A list among them has room for other encodings, and no fork has one.
-    let network = Network::new(4);
+    let network = network_of(4);
     let mut header = network.next();
     header.trailing = std::vec![std::vec![0xc0]];
     check(&network, &header.sealed(&network.keys), "LC-RLP-007");
@@ -296,14 +296,14 @@ fn qb_15_fields_of_later_forks_are_kept_and_hashed() {
 
 #[test]
 fn a_changed_field_is_another_header() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let good = network.next().sealed(&network.keys);
     type Change = fn(&mut HeaderSpec, &[Key]);
     let changes: [(Change, &str); 7] = [
         (|h, _| h.state_root.0[0] ^= 1, "seals"),
         (|h, _| h.time_seconds += 1, "seals"),
         (|h, keys| h.coinbase = keys[1].address(), "seals"),
-        (|h, keys| h.vote = vote(keys[0].address(), true), "seals"),
+        (|h, keys| h.vote = ENCODING.vote(keys[0].address(), true), "seals"),
         (|h, _| h.vanity[0] = 1, "seals"),
         (|h, _| h.parent_hash.0[31] ^= 1, "LC-QBFT-015"),
         (|h, _| h.number += 1, "between LC-QBFT-021"),
@@ -311,7 +311,7 @@ fn a_changed_field_is_another_header() {
     for (index, (change, expect)) in changes.iter().enumerate() {
         let mut header = good.clone();
         change(&mut header, &network.keys);
-        let verdict = network.client(network.config()).advance(&header.encode(), network.now());
+        let verdict = network.client_of::<TestedForm>(network.config()).advance(&header.encode(), network.now());
         let got = word(&verdict);
         match *expect {
             "seals" => assert!(["LC-QBFT-018", "LC-SIG-003"].contains(&got.as_str()), "change {index}: {got}"),

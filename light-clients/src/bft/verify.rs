@@ -1,22 +1,24 @@
-//! The checks of one header, each a named predicate, in the order in which [`check_form`], [`check_child`] and
-//! [`check_seals`] are called.
+//! The checks of one header, each a named predicate, in the order in which [`Candidate::new`], [`check_child`] and
+//! [`check_sealed`] are called.
 //!
-//! 1. Form ([`check_form`]), of the header alone: not block 0; difficulty 1 and the mix hash of Istanbul consensus;
-//!    a state root that is not zero; a time within range; validators in ascending order, none twice, none zero, at
-//!    least four unless the operator accepts fewer; the proposer among them; no more seals than validators. Nonce
-//!    and ommers are not judged: Besu's QBFT rules ignore them.
+//! 1. Form ([`Candidate::new`]), of the header alone: not block 0; difficulty 1 and the mix hash of Istanbul consensus;
+//!    what else the family fixes; a state root that is not zero; a time within range. Then of its validators, which it
+//!    lists in ascending order or which are proven from the contract that keeps them: none twice, none zero, at least
+//!    four unless the operator accepts fewer; the proposer among them; no more seals than validators.
 //! 2. Child ([`check_child`]), against the trusted header below: the parent hash, a later time, and a validator set
-//!    that is the same or differs by exactly what the vote in the trusted header asks for.
-//! 3. Seals ([`check_seals`]): every seal recovers to a distinct validator of the header, `ceil(2n/3)` of them, and
-//!    at least F + 1 of the trusted set among them.
+//!    that is the same, or differs by exactly what the vote in the trusted header asks for, or is proven.
+//! 3. Seals ([`check_sealed`]): every seal recovers to a distinct validator of the header, `ceil(2n/3)` of them, and
+//!    at least F + 1 of the trusted set among them, unless the set is proven from the trusted state itself.
 //!
 //! Policy for seals: one by a stranger, a repeated one or a malformed one refuses the whole header, as in Besu. An
 //! honest chain writes none, and tolerating them would only give forgers room.
 
 use alloc::vec::Vec;
 
+use super::contract::Update;
 use super::decode::RawHeader;
-use super::types::{Ballot, QbftError, Trusted, ValidatorVote, MIN_FAULT_TOLERANT};
+use super::types::{Ballot, BftError, Config, Trusted, ValidatorVote, MIN_FAULT_TOLERANT};
+use super::Form;
 use crate::crypto::{secp256k1, Address};
 use crate::quorum::{Members, QuorumError, Vote};
 use crate::trust::TrustOptions;
@@ -31,53 +33,72 @@ const ISTANBUL_MIX_HASH: Hash32 = Hash32([
 /// The latest time of a header, in seconds: what [`crate::Timestamp`] can hold in nanoseconds.
 const MAX_TIME_SECONDS: u64 = u64::MAX / 1_000_000_000;
 
-/// Checks what can be said of a header alone.
-pub(crate) fn check_form(header: &RawHeader<'_>, trust: &TrustOptions) -> Result<(), QbftError> {
+/// A header that has the form of its family, with the validators that may propose and seal it, in ascending order.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate<'a, F> {
+    pub(crate) header: RawHeader<'a, F>,
+    pub(crate) validators: Vec<Address>,
+    /// Whether the set has been proven from the state of the header's parent.
+    pub(crate) proven: bool,
+}
+
+impl<'a, F: Form> Candidate<'a, F> {
+    /// Checks what can be said of a header alone, and of the proof of its validators.
+    pub(crate) fn new(update: Update<'a, F>, config: &Config) -> Result<Self, BftError> {
+        check_constants(&update.header)?;
+        let (validators, proven) = update.validators(config.validator_contract.as_ref())?;
+        let header = update.header;
+        check_validators(&validators, &config.trust)?;
+        if validators.binary_search(&header.coinbase).is_err() {
+            return Err(BftError::Proposer { coinbase: header.coinbase });
+        }
+        if header.extra.seals.len() > validators.len() {
+            return Err(BftError::SealCount { got: header.extra.seals.len(), validators: validators.len() });
+        }
+        Ok(Self { header, validators, proven })
+    }
+}
+
+/// Checks what the family fixes in every header.
+fn check_constants<F: Form>(header: &RawHeader<'_, F>) -> Result<(), BftError> {
     if header.number == 0 {
-        return Err(QbftError::Genesis);
+        return Err(BftError::Genesis);
     }
     if header.difficulty != 1 {
-        return Err(QbftError::Difficulty { got: header.difficulty });
+        return Err(BftError::Difficulty { got: header.difficulty });
     }
     if header.mix_hash != ISTANBUL_MIX_HASH {
-        return Err(QbftError::MixHash { got: header.mix_hash, expected: ISTANBUL_MIX_HASH });
+        return Err(BftError::MixHash { got: header.mix_hash, expected: ISTANBUL_MIX_HASH });
     }
+    F::check_constants(header)?;
     if header.state_root == Hash32([0; 32]) {
-        return Err(QbftError::ZeroStateRoot);
+        return Err(BftError::ZeroStateRoot);
     }
     if header.time_seconds > MAX_TIME_SECONDS {
-        return Err(QbftError::TimeRange { got_seconds: header.time_seconds });
-    }
-    let validators = header.extra.validators.as_slice();
-    check_validators(validators, trust)?;
-    if validators.binary_search(&header.coinbase).is_err() {
-        return Err(QbftError::Proposer { coinbase: header.coinbase });
-    }
-    if header.extra.seals.len() > validators.len() {
-        return Err(QbftError::SealCount { got: header.extra.seals.len(), validators: validators.len() });
+        return Err(BftError::TimeRange { got_seconds: header.time_seconds });
     }
     Ok(())
 }
 
 /// Checks that a set is in ascending order without the zero address, and large enough for the operator.
-fn check_validators(validators: &[Address], trust: &TrustOptions) -> Result<(), QbftError> {
+fn check_validators(validators: &[Address], trust: &TrustOptions) -> Result<(), BftError> {
     match Members::new(validators) {
         Ok(_) => {}
-        Err(QuorumError::Empty) => return Err(QbftError::NoValidators),
-        Err(QuorumError::Unordered { position }) => return Err(QbftError::ValidatorOrder { position }),
+        Err(QuorumError::Empty) => return Err(BftError::NoValidators),
+        Err(QuorumError::Unordered { position }) => return Err(BftError::ValidatorOrder { position }),
         Err(error) => return Err(error.into()),
     }
     // In ascending order the zero address can only be the first.
     if validators.first().is_some_and(Address::is_zero) {
-        return Err(QbftError::ZeroValidator);
+        return Err(BftError::ZeroValidator);
     }
     check_fault_tolerance(validators.len(), trust)
 }
 
 /// Checks that a set tolerates a fault, or that the operator accepts that it does not.
-pub(crate) const fn check_fault_tolerance(validators: usize, trust: &TrustOptions) -> Result<(), QbftError> {
+pub(crate) const fn check_fault_tolerance(validators: usize, trust: &TrustOptions) -> Result<(), BftError> {
     if validators < MIN_FAULT_TOLERANT && !trust.allow_no_fault_tolerance {
-        return Err(QbftError::NoFaultTolerance { got: validators });
+        return Err(BftError::NoFaultTolerance { got: validators });
     }
     Ok(())
 }
@@ -86,47 +107,53 @@ pub(crate) const fn check_fault_tolerance(validators: usize, trust: &TrustOption
 ///
 /// A set that differs is allowed only as the outcome of the vote in the trusted header: validators are voted in and
 /// out one at a time, and it is the header with the deciding vote whose child first lists the new set. So forging
-/// a change takes a vote in a header that is trusted already, besides the seals.
-pub(crate) fn check_child(parent: &Trusted, header: &RawHeader<'_>) -> Result<(), QbftError> {
+/// a change takes a vote in a header that is trusted already, besides the seals. A set that is kept in a contract needs
+/// no vote: once the parent hash is the trusted one, it has been proven from the trusted state.
+pub(crate) fn check_child<F: Form>(parent: &Trusted, child: &Candidate<'_, F>) -> Result<(), BftError> {
+    let header = &child.header;
     if header.parent_hash != parent.hash {
         let (got, expected) = (header.parent_hash, parent.hash);
-        return Err(QbftError::Parent { height: header.number, got, expected });
+        return Err(BftError::Parent { height: header.number, got, expected });
     }
     check_time_order(parent, header)?;
-    let change = SetChange::between(&parent.validators, &header.extra.validators);
-    if change.is_none() || parent.vote.is_some_and(|vote| change.is_outcome_of(&vote)) {
+    let change = SetChange::between(&parent.validators, &child.validators);
+    if child.proven || change.is_none() || parent.vote.is_some_and(|vote| change.is_outcome_of(&vote)) {
         return Ok(());
     }
-    Err(QbftError::UnvotedChange { joined: change.joined.len(), left: change.left.len() })
+    Err(BftError::UnvotedChange { joined: change.joined.len(), left: change.left.len() })
 }
 
 /// Checks that a header's time is after that of a trusted one below it.
-pub(crate) const fn check_time_order(trusted: &Trusted, header: &RawHeader<'_>) -> Result<(), QbftError> {
+pub(crate) const fn check_time_order<F>(trusted: &Trusted, header: &RawHeader<'_, F>) -> Result<(), BftError> {
     if header.time_seconds > trusted.time_seconds {
         return Ok(());
     }
-    Err(QbftError::TimeOrder { got_seconds: header.time_seconds, trusted_seconds: trusted.time_seconds })
+    Err(BftError::TimeOrder { got_seconds: header.time_seconds, trusted_seconds: trusted.time_seconds })
 }
 
 /// Checks every seal: distinct validators of the header, a quorum of them, and one honest one at least among the
 /// trusted validators. Each signer is recovered once and looked up in both sets.
-pub(crate) fn check_seals(trusted: &[Address], header: &RawHeader<'_>) -> Result<(), QbftError> {
-    let (own, trusted) = (Members::new(&header.extra.validators)?, Members::new(trusted)?);
+///
+/// `trusted` is the header that trust comes from: none when the hash itself is pinned. The trusted validators have no
+/// say when the header is its child and the set is proven from its state.
+pub(crate) fn check_sealed<F: Form>(trusted: Option<&Trusted>, candidate: &Candidate<'_, F>) -> Result<(), BftError> {
+    let (header, set) = (&candidate.header, candidate.validators.as_slice());
+    let overlapping = trusted.filter(|trusted| !(candidate.proven && trusted.hash == header.parent_hash));
+    let (own, trusted) = (Members::new(set)?, Members::new(overlapping.map_or(set, |trusted| &trusted.validators))?);
     let (mut seals, mut overlap) = (own.tally(), trusted.tally());
     let digest = header.seal_hash();
     for (position, seal) in header.extra.seals.iter().enumerate() {
-        let signer =
-            secp256k1::recover(digest.as_bytes(), seal).map_err(|error| QbftError::Seal { position, error })?;
+        let signer = secp256k1::recover(digest.as_bytes(), seal).map_err(|error| BftError::Seal { position, error })?;
         match seals.vote(&signer) {
             Vote::Counted => {}
-            Vote::Repeated => return Err(QbftError::SealRepeated { position, signer }),
-            Vote::Stranger => return Err(QbftError::SealByStranger { position, signer }),
+            Vote::Repeated => return Err(BftError::SealRepeated { position, signer }),
+            Vote::Stranger => return Err(BftError::SealByStranger { position, signer }),
         }
         // A validator that is not in the trusted set is new, and adds nothing to the trusted votes.
         let _: Vote = overlap.vote(&signer);
     }
     seals.require(own.quorum())?;
-    overlap.require(trusted.one_honest()).map_err(|_| QbftError::Overlap {
+    overlap.require(trusted.one_honest()).map_err(|_| BftError::Overlap {
         got: overlap.votes(),
         needed: trusted.one_honest(),
         trusted: trusted.count().get(),

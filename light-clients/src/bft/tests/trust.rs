@@ -1,16 +1,18 @@
 //! Time, changes of the set, skipping, older headers and evidence.
 
 use super::*;
-use crate::testing::{keys, vote, Key};
+use crate::testing::{keys, Key};
 use std::boxed::Box;
 
 #[test]
 fn trust_expires_and_headers_from_the_future_wait() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let period = crate::testing::TRUST.trusting_period_seconds;
     let trusted = network.head().time_seconds;
     let header = network.next().sealed(&network.keys).encode();
-    let at = |seconds| word(&network.client(network.config()).advance(&header, Timestamp::from_seconds(seconds)));
+    let at = |seconds| {
+        word(&network.client_of::<TestedForm>(network.config()).advance(&header, Timestamp::from_seconds(seconds)))
+    };
     assert_eq!(at(trusted + period - 1), "ok");
     assert_eq!(at(trusted + period), "expired");
     assert_eq!(at(u64::MAX), "expired");
@@ -22,10 +24,10 @@ fn trust_expires_and_headers_from_the_future_wait() {
 }
 
 /// A network of 4 whose head votes on `candidate`, and a client that has followed it.
-fn voted(candidate: Address, add: bool) -> (Network, Qbft) {
-    let mut network = Network::new(4);
+fn voted(candidate: Address, add: bool) -> (Network, Tested) {
+    let mut network = network_of(4);
     let mut header = network.next();
-    header.vote = vote(candidate, add);
+    header.vote = ENCODING.vote(candidate, add);
     network.push(header);
     let client = follow(&network, network.config());
     (network, client)
@@ -105,7 +107,7 @@ fn a_change_above_the_churn_limit_waits_for_a_person() {
 
 #[test]
 fn skipping_is_off_unless_asked_for() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(5);
     let mut config = network.config();
     check_bytes(&network, config.clone(), &network.head().encode(), "between LC-QBFT-021");
@@ -126,16 +128,16 @@ fn skipping_needs_an_honest_trusted_validator_and_a_quorum_of_its_own() {
         (0, 7, 0, 7, "between LC-QBFT-020"),
         (2, 5, 2, 5, "between LC-QBFT-020"),
     ] {
-        let network = Network::new(7);
+        let network = network_of(7);
         let mut config = network.config();
         config.skipping = true;
         let stay = &network.keys[..stay];
         let come: Vec<Key> = (500..500 + come).map(Key::new).collect();
         let set = sorted([stay, come.as_slice()].concat());
-        let mut header = HeaderSpec::new(10, network.head().time_seconds + 20, &set);
+        let mut header = HeaderSpec::new(10, network.head().time_seconds + 20, &set).encoded_as(ENCODING);
         header.seal(&stay[..old]);
         header.seal(&come[..new]);
-        let mut client = network.client(config.clone());
+        let mut client = network.client_of::<TestedForm>(config.clone());
         let now = Timestamp::from_seconds(network.head().time_seconds + 30);
         let verdict = client.advance(&header.encode(), now);
         assert_eq!(word(&verdict), expect, "{old} trusted and {new} new seals of {} validators", set.len());
@@ -144,7 +146,7 @@ fn skipping_needs_an_honest_trusted_validator_and_a_quorum_of_its_own() {
         }
         // Too many changed at once: a person decides, after the seals have been checked.
         config.trust.churn_limit_permille = 500;
-        let verdict = network.client(config).advance(&header.encode(), now);
+        let verdict = network.client_of::<TestedForm>(config).advance(&header.encode(), now);
         let held = if expect == "ok" && !come.is_empty() { "held LC-TRUST-007" } else { expect };
         assert_eq!(word(&verdict), held);
     }
@@ -152,10 +154,11 @@ fn skipping_needs_an_honest_trusted_validator_and_a_quorum_of_its_own() {
 
 #[test]
 fn skipping_does_not_go_back_in_time() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let mut config = network.config();
     config.skipping = true;
-    let mut header = HeaderSpec::new(10, network.head().time_seconds, &network.keys).sealed(&network.keys);
+    let mut header =
+        HeaderSpec::new(10, network.head().time_seconds, &network.keys).encoded_as(ENCODING).sealed(&network.keys);
     check_bytes(&network, config.clone(), &header.encode(), "LC-QBFT-016");
     header.time_seconds += 1;
     check_bytes(&network, config, &header.sealed(&network.keys).encode(), "ok");
@@ -163,13 +166,13 @@ fn skipping_does_not_go_back_in_time() {
 
 #[test]
 fn older_headers_fill_in_by_parent_hashes() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(9);
     let mut config = network.config();
     config.skipping = true;
-    let mut client = network.client(config);
+    let mut client = network.client_of::<TestedForm>(config);
     let now = network.now();
-    let give = |client: &mut Qbft, block: usize| word(&client.advance(&network.headers[block - 1].encode(), now));
+    let give = |client: &mut Tested, block: usize| word(&client.advance(&network.headers[block - 1].encode(), now));
     assert_eq!(give(&mut client, 10), "ok");
     assert_eq!(client.header(9), None);
     assert_eq!(give(&mut client, 8), "LC-QBFT-022", "nothing retained names its hash yet");
@@ -193,7 +196,7 @@ fn older_headers_fill_in_by_parent_hashes() {
 #[test]
 fn a_gap_that_does_not_meet_the_header_below_it_freezes() {
     // Ours up to block 2, and a network of the same keys that left it after block 1.
-    let mut ours = Network::new(4);
+    let mut ours = network_of(4);
     let mut theirs = ours.clone();
     ours.grow(1);
     let mut other = theirs.next();
@@ -202,7 +205,7 @@ fn a_gap_that_does_not_meet_the_header_below_it_freezes() {
     let skipped = |network: &Network, trusted: &[HeaderSpec]| {
         let mut config = network.config();
         config.skipping = true;
-        let mut client = network.client(config);
+        let mut client = network.client_of::<TestedForm>(config);
         for header in trusted.iter().chain([network.head()]) {
             assert_eq!(word(&client.advance(&header.encode(), network.now())), "ok");
         }
@@ -225,7 +228,7 @@ fn a_gap_that_does_not_meet_the_header_below_it_freezes() {
         (1, "conflict LC-QBFT-102", "LC-TRUST-008"),
         (9, "conflict LC-QBFT-102", "LC-TRUST-008"),
     ] {
-        let mut network = Network::new(4);
+        let mut network = network_of(4);
         network.grow(1);
         let mut odd = network.next();
         odd.time_seconds = odd.time_seconds.checked_add_signed(seconds).unwrap();
@@ -248,7 +251,7 @@ fn a_gap_that_does_not_meet_the_header_below_it_freezes() {
 
 #[test]
 fn only_retain_heights_are_kept() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(9);
     let mut config = network.config();
     config.trust.retain_heights = 3;
@@ -258,12 +261,12 @@ fn only_retain_heights_are_kept() {
     assert_eq!(word(&client.advance(&network.headers[6].encode(), network.now())), "LC-QBFT-024");
     assert_eq!(client.headers.len(), 3);
     // The anchor has gone from memory as well, and stays in the instance.
-    assert_eq!(client.status().instance, network.client(client.config.clone()).status().instance);
+    assert_eq!(client.status().instance, network.client_of::<TestedForm>(client.config.clone()).status().instance);
 }
 
 #[test]
 fn evidence_is_checked_as_strictly_as_updates() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(3);
     let client = follow(&network, network.config());
     let now = network.now();
@@ -283,10 +286,10 @@ fn evidence_is_checked_as_strictly_as_updates() {
     let code = |first: &HeaderSpec, second: &HeaderSpec| judge(first, second).unwrap_err().code;
     assert_eq!(code(good, good), "LC-QBFT-027");
     let mut resealed = good.clone();
-    resealed.round = std::vec![9];
+    resealed.round = ENCODING.round(9);
     assert_eq!(code(good, &resealed.sealed(&network.keys)), "LC-QBFT-027", "another round is the same block");
     assert_eq!(code(good, &network.headers[3]), "LC-QBFT-026");
-    assert_eq!(code(&network.headers[0], &HeaderSpec::new(1, 5, &network.keys)), "LC-QBFT-028");
+    assert_eq!(code(&network.headers[0], &HeaderSpec::new(1, 5, &network.keys).encoded_as(ENCODING)), "LC-QBFT-028");
     // Each half in turn: too few seals, another parent, another set, the wrong form, from the future.
     let mut short = other.clone();
     short.seals.truncate(2);
@@ -315,7 +318,7 @@ fn evidence_is_checked_as_strictly_as_updates() {
 
 #[test]
 fn a_conflict_at_the_anchor_cannot_be_judged() {
-    let network = Network::new(4);
+    let network = network_of(4);
     let mut other = network.headers[0].clone();
     other.state_root.0[0] ^= 1;
     check(&network, &other.sealed(&network.keys), "LC-QBFT-025");
@@ -323,7 +326,7 @@ fn a_conflict_at_the_anchor_cannot_be_judged() {
 
 #[test]
 fn a_conflict_below_a_parent_that_expired_freezes_nothing() {
-    let mut network = Network::new(4);
+    let mut network = network_of(4);
     network.grow(1);
     let mut late = network.next();
     late.time_seconds += 1000;
