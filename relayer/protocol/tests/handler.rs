@@ -11,4 +11,5 @@ mod handler {
     mod packets;
     pub(crate) mod rig;
     mod smoke;
+    mod tendermint;
 }

@@ -57,6 +57,10 @@ mod memory;
 mod packet;
 pub mod state;
 mod store;
+#[cfg(feature = "tendermint-client")]
+mod tendermint_client;
+#[cfg(feature = "tendermint-client")]
+pub mod tendermint_proto;
 mod transfer;
 
 pub use app::{App, Call, Received, SendRequest};
@@ -68,4 +72,6 @@ pub use events::{AppEvent, Event, Rendered};
 pub use memory::MemoryHost;
 pub use packet::PacketResult;
 pub use store::{atomically, Key, Store};
+#[cfg(feature = "tendermint-client")]
+pub use tendermint_client::{TendermintClient, DENOMINATOR_MAX, HEIGHTS_MAX, TENDERMINT};
 pub use transfer::{escrow_account, voucher_trace, Amount, Bank, BankError, TransferApp, TransferError};
