@@ -71,6 +71,19 @@ fn transfers_that_are_not_sent() {
     assert_eq!(code(rig.transfer(0, &all)), "PR-TRF-001", "there is nothing left");
 }
 
+/// Ids that a trace could not be told apart by.
+#[test]
+fn transfers_need_ids_that_make_a_trace() {
+    for (counterparty, expect) in [("client-77", "ok"), ("cli#ent-77", "PR-TRF-003"), ("client.x-77", "PR-TRF-003")] {
+        let mut rig = Rig::new();
+        rig.fund(0, "alice", "stake", 100);
+        let info = proto::CounterpartyInfo { merkle_prefix: vec![Vec::new()], client_id: counterparty.into() };
+        rig.chains[0].host.set(&Key::counterparty("attestations-0"), info.encode_to_vec());
+        let message = rig.transfer_message(0, ("stake", 1), ("alice", "bob"));
+        assert_eq!(code(rig.transfer(0, &message)), expect, "{counterparty}");
+    }
+}
+
 /// Values that reach a receiver only if all is right with them: refused by the app, acknowledged as an error, refunded.
 #[test]
 fn transfers_that_are_refused_on_arrival() {

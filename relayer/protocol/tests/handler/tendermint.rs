@@ -8,10 +8,11 @@ use catenary_protocol::handler::tendermint_proto::{
     HEADER, MISBEHAVIOUR,
 };
 use catenary_protocol::handler::{
-    state, Amount, Bank, Claim, ClientType, Context, Error, Handler, Height, Key, MemoryHost, NewClient, Outcome,
-    Proof, Status, Store, TendermintClient, TransferApp, Update, DENOMINATOR_MAX, HEIGHTS_MAX,
+    state, Amount, Bank, Claim, ClientType, Context, Error, Event, Handler, Height, Key, MemoryHost, NewClient,
+    Outcome, Proof, Status, Store, TendermintClient, TransferApp, Update, DENOMINATOR_MAX, HEIGHTS_MAX,
 };
-use catenary_protocol::{ics20, proto, Packet};
+use catenary_protocol::path::Kind;
+use catenary_protocol::{ics20, proto, Acknowledgement, Packet, Path};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -409,71 +410,91 @@ fn known_heights_are_bounded() {
     assert_eq!(code(rig.update(&header(&chain, 4, 3))), "PR-HND-030");
 }
 
-/// A transfer by proof alone: sent on a chain whose store is under a real app hash, received through its validators,
-/// and one the other way that times out by a proof of absence.
+/// A chain at height 3 whose headers 2 and 3 carry this state, and one that knows it at heights 1 and 2.
+fn proven(source: &State) -> (Chain, Rig) {
+    let mut chain = Chain::new("chain-7", validators(1));
+    chain.push(Hash32::sha256(&[b"genesis"]));
+    chain.push(source.app_hash());
+    chain.push(source.app_hash());
+    let mut rig = Rig::new(&chain, 1);
+    rig.now = chain.time(3);
+    rig.update(&header(&chain, 2, 1)).unwrap();
+    (chain, rig)
+}
+
+/// A transfer by proof alone: sent on a chain whose store is under a real app hash, received through its validators.
 #[test]
 fn packets_are_proven_by_the_chain_itself() {
     let sent = packet("07-tendermint-4", ID);
     let path = sent.commitment_path().into_bytes();
     let entries = vec![(path, sent.commitment().as_bytes().to_vec()), (b"clients/x".to_vec(), vec![1])];
     let source = State::new(b"ibc", &entries);
-    let mut chain = Chain::new("chain-7", validators(1));
-    chain.push(Hash32::sha256(&[b"genesis"]));
-    chain.push(source.app_hash());
-    chain.push(source.app_hash());
-
-    let mut rig = Rig::new(&chain, 1);
-    rig.now = chain.time(3);
-    rig.update(&header(&chain, 2, 1)).unwrap();
+    let (_, mut rig) = proven(&source);
     let receive = proto::MsgRecvPacket {
         packet: Some((&sent).into()),
         proof_commitment: source.prove(&sent.commitment_path().into_bytes()),
         proof_height: Some(height(2).into()),
         signer: "someone".into(),
     };
-    let run = |rig: &mut Rig, message: proto::MsgRecvPacket| rig.run(proto::MSG_RECV_PACKET, &message);
+    let at = |at: u64| proto::MsgRecvPacket { proof_height: Some(height(at).into()), ..receive.clone() };
+    let with = |proof: Vec<u8>| proto::MsgRecvPacket { proof_commitment: proof, ..receive.clone() };
     let absence = source.prove(&sent.receipt_path().into_bytes());
     let rows = [
-        ("of absence", proto::MsgRecvPacket { proof_commitment: absence, ..receive.clone() }, "LC-ICS23-005"),
-        (
-            "at another root",
-            proto::MsgRecvPacket { proof_height: Some(height(1).into()), ..receive.clone() },
-            "LC-ICS23-013",
-        ),
-        (
-            "at an unknown height",
-            proto::MsgRecvPacket { proof_height: Some(height(3).into()), ..receive.clone() },
-            "PR-HND-013",
-        ),
-        ("that is none", proto::MsgRecvPacket { proof_commitment: vec![1], ..receive.clone() }, "LC-ICS23-002"),
+        ("of absence", with(absence), "LC-ICS23-005"),
+        ("that is none", with(vec![1]), "LC-ICS23-002"),
+        ("at another root", at(1), "LC-ICS23-013"),
+        ("at an unknown height", at(3), "PR-HND-013"),
     ];
+    let run = |rig: &mut Rig, message: proto::MsgRecvPacket| rig.run(proto::MSG_RECV_PACKET, &message);
     for (name, message, expect) in rows {
         assert_eq!(code(run(&mut rig, message)), expect, "a proof {name}");
     }
     let received = run(&mut rig, receive.clone()).unwrap();
     assert_eq!((result(&received), written(&received).single()), (2, Ok(ics20::SUCCESS_ACK)));
     assert_eq!(run(&mut rig, receive).as_ref().map(result), Ok(1));
+}
 
-    // The other way: sent here, never received there, proven at a time past its deadline.
+/// Two transfers the other way: one is refused there and its acknowledgement proven, one times out by a proof of
+/// absence.
+#[test]
+fn value_comes_back_by_the_chain_s_own_proofs() {
+    let refused = Acknowledgement::universal_error();
+    let ack_path = Path::new(Kind::Acknowledgement, "07-tendermint-4", 1).into_bytes();
+    let entries = vec![(ack_path, refused.commitment().as_bytes().to_vec()), (b"clients/x".to_vec(), vec![1])];
+    let source = State::new(b"ibc", &entries);
+    let (mut chain, mut rig) = proven(&source);
     rig.host.mint(b"someone", "gold", Amount::from(5)).unwrap();
-    let transfer = proto::MsgTransfer {
+    let transfer = |amount: &str| proto::MsgTransfer {
         source_port: ics20::PORT.into(),
         source_channel: ID.into(),
-        token: Some(proto::Coin { denom: "gold".into(), amount: "5".into() }),
+        token: Some(proto::Coin { denom: "gold".into(), amount: amount.into() }),
         sender: "someone".into(),
         receiver: "else".into(),
-        timeout_height: None,
         timeout_timestamp: chain.time(3).seconds() + 1,
-        memo: String::new(),
         encoding: ics20::ENCODING_PROTOBUF.into(),
+        ..Default::default()
     };
-    let outcome = rig.run(proto::MSG_TRANSFER, &transfer).unwrap();
-    let catenary_protocol::handler::Event::SendPacket(lost) = &outcome.events[0] else { panic!() };
+    let mut send = |amount: &str| match &rig.run(proto::MSG_TRANSFER, &transfer(amount)).unwrap().events[0] {
+        Event::SendPacket(packet) => packet.clone(),
+        other => panic!("{other:?}"),
+    };
+    let (first, lost) = (send("2"), send("3"));
+    assert_eq!(rig.host.balance(b"someone", "gold"), Amount::ZERO);
+    let acknowledge = proto::MsgAcknowledgement {
+        packet: Some((&first).into()),
+        acknowledgement: Some(proto::Acknowledgement { app_acknowledgements: refused.app_acknowledgements }),
+        proof_acked: source.prove(&first.ack_path().into_bytes()),
+        proof_height: Some(height(2).into()),
+        signer: "someone".into(),
+    };
+    assert_eq!(rig.run(proto::MSG_ACKNOWLEDGEMENT, &acknowledge).as_ref().map(result), Ok(2));
+    assert_eq!(rig.host.balance(b"someone", "gold").to::<u64>(), 2);
+
     chain.push(source.app_hash());
     rig.now = chain.time(4);
     rig.update(&header(&chain, 4, 2)).unwrap();
     let time_out = proto::MsgTimeout {
-        packet: Some(lost.into()),
+        packet: Some((&lost).into()),
         proof_unreceived: source.prove(&lost.receipt_path().into_bytes()),
         proof_height: Some(height(4).into()),
         signer: "someone".into(),
