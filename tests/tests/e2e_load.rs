@@ -13,9 +13,11 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const EACH_WAY: usize = 150;
 /// Destination blocks before the next in turn sends, as by default.
 const TURN_BLOCKS: u64 = 6;
-/// Blocks after its turn within which the next member delivers: two, and four more since all nodes and members of this
-/// test share the cores that CI has.
-const LATE_BLOCKS: u64 = 6;
+/// Blocks after its turn within which the next member delivers.
+const LATE_BLOCKS: u64 = 2;
+/// Transfers sent after the leader was killed, one after the other: the machine of this test runs both networks and
+/// all members on the cores that CI has, so the bound holds for most of them.
+const LATE_TRIES: usize = 5;
 
 /// Transfers that a stranger may lose the race for.
 const STRANGER_TRIES: usize = 8;
@@ -50,11 +52,13 @@ fn acknowledged_once(consortium: &mut Consortium, step: &str, keys: &[String]) {
 
 #[test]
 fn many_transfers_and_every_packet_ends_once_whatever_dies() {
+    if !catenary_tests::localnet::nodes_are_here("e2e_load::many_transfers_and_every_packet_ends_once_whatever_dies") {
+        return;
+    }
     let options = ConsortiumOptions { turn_delay_blocks: Some(TURN_BLOCKS), ..ConsortiumOptions::default() };
     let mut consortium = Consortium::start(&options).unwrap();
     load(&mut consortium);
-    let usual = blocks_to_delivery(&mut consortium);
-    leader_killed(&mut consortium, usual);
+    leader_killed(&mut consortium);
     delivered_by_a_stranger(&mut consortium);
     attestors_missing(&mut consortium);
     killed_mid_traffic(&mut consortium);
@@ -105,34 +109,35 @@ fn describe(deliveries: &Deliveries) {
     }
 }
 
-/// Most milliseconds from sending to delivery for one transfer at a time, to the EVM chain whose blocks take a second.
-fn blocks_to_delivery(consortium: &mut Consortium) -> u64 {
-    let key = consortium.send(Asset::Native, Order::of(2)).unwrap();
-    acknowledged_once(consortium, "alone", std::slice::from_ref(&key));
-    delivery_seconds(consortium, &key)
-}
-
-fn delivery_seconds(consortium: &mut Consortium, key: &str) -> u64 {
-    let passages = consortium.passages().unwrap();
-    let passage = &passages[key];
-    let (sent, received) = (passage.sent.as_ref().unwrap().time_ms, passage.received[0].0.time_ms);
-    received.saturating_sub(sent).div_ceil(1_000)
-}
-
-/// Kills whoever delivers now; the next in turn delivers within its turn and [`LATE_BLOCKS`].
-fn leader_killed(consortium: &mut Consortium, usual: u64) {
+/// Kills whoever delivers now; the next in turn delivers within its turn and [`LATE_BLOCKS`]. The turn begins where the
+/// member that delivers saw the packet ready, at a height that it had verified; the delivery's height is the chain's.
+fn leader_killed(consortium: &mut Consortium) {
     let deliveries = consortium.deliveries().unwrap();
-    let last = deliveries.0.iter().rev().find(|d| d.chain == "quorum" && d.messages[0].0 == Kind::Recv).unwrap();
+    let receives = deliveries.0.iter().filter(|d| d.chain == "quorum" && d.messages[0].0 == Kind::Recv);
+    let last = receives.max_by_key(|d| d.messages.iter().map(|message| message.1).max()).unwrap();
     let leader = consortium.member_of_signer(&last.signer).unwrap();
     consortium.operators[leader].kill();
+    let mut waited: Vec<u64> = (0..LATE_TRIES).map(|_| blocks_waited(consortium)).collect();
+    consortium.operators[leader].restart(DEADLINE).unwrap();
+    waited.sort_unstable();
+    eprintln!("leader killed: delivered {waited:?} blocks after ready, of which the turn is {TURN_BLOCKS}");
+    let usual = waited[LATE_TRIES / 2];
+    assert!(usual <= TURN_BLOCKS + LATE_BLOCKS, "{waited:?} blocks, {TURN_BLOCKS} + {LATE_BLOCKS} allowed");
+    assert!(waited[LATE_TRIES - 1] >= TURN_BLOCKS, "neighbouring sequences have the same leader: {waited:?}");
+}
+
+/// Blocks of the destination from ready to delivered, for one transfer to the EVM chain.
+fn blocks_waited(consortium: &mut Consortium) -> u64 {
     let key = consortium.send(Asset::Native, Order::of(2)).unwrap();
     acknowledged_once(consortium, "leader killed", std::slice::from_ref(&key));
-    let seconds = delivery_seconds(consortium, &key);
-    // Blocks of the destination take a second, and neighbouring sequences have the same leader.
-    let allowed = usual + TURN_BLOCKS + LATE_BLOCKS;
-    eprintln!("leader killed: delivered after {seconds} s, {usual} s before, {allowed} s allowed");
-    assert!(seconds <= allowed, "{seconds} s, {allowed} s allowed");
-    consortium.operators[leader].restart(DEADLINE).unwrap();
+    let passages = consortium.passages().unwrap();
+    let (passage, received) = (&passages[&key], passages[&key].received[0].0.clone());
+    let deliveries = consortium.deliveries().unwrap();
+    let tx = deliveries.0.iter().find(|d| d.chain == "quorum" && d.height == received.height).unwrap();
+    let member = consortium.member_of_signer(&tx.signer).unwrap();
+    let ready = consortium.operators[member].ready_height("quorum", passage.packet.sequence).unwrap();
+    let ready = ready.unwrap_or_else(|| panic!("the log of {} lacks {key}", consortium.operators[member].id));
+    received.height.saturating_sub(ready)
 }
 
 /// A stranger delivers first, with a key that is no member's: counted as done by another, without a storm of retries.

@@ -81,7 +81,7 @@ pub(super) fn render(shared: &Shared, own: &Own<'_>) -> String {
     let ports = shared.ports[own.index];
     put(&format!("operator = \"{member}\"\ndata_dir = \"{}\"", own.dir.join("data").display()));
     put(&format!(
-        "[telemetry]\nlisten = \"127.0.0.1:{}\"\nlog = \"info\"\nlog_format = \"text\"\n[keystore]\ndir = \"{}\"\n\
+        "[telemetry]\nlisten = \"127.0.0.1:{}\"\nlog = \"info,catenary_node::relay=debug\"\nlog_format = \"text\"\n[keystore]\ndir = \"{}\"\n\
          passphrase_env = \"{PASSPHRASE_ENV}\"",
         ports.telemetry,
         own.dir.join("keys").display()

@@ -69,6 +69,20 @@ impl Operator {
         self.dir.with_extension("log")
     }
 
+    /// Height of `chain` at which a packet became ready for its delivery there, as this member saw it: it counts its
+    /// turn from there. `None` when it started no such delivery.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn ready_height(&self, chain: &str, sequence: u64) -> Result<Option<u64>, LocalnetError> {
+        let log = std::fs::read_to_string(self.log_file()).map_err(LocalnetError::io("reading a node's log"))?;
+        let wanted = [format!("to=\"{chain}\" "), format!("first={sequence} "), "kind=\"recv\" ".to_owned()];
+        let line =
+            log.lines().find(|line| line.contains("job starts") && wanted.iter().all(|word| line.contains(word)));
+        let ready = line.and_then(|line| line.split("ready=").nth(1)?.split_whitespace().next()?.parse().ok());
+        Ok(ready)
+    }
+
     /// Replaces the configuration file; a running node reads it when it is restarted.
     ///
     /// # Errors

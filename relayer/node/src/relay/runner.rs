@@ -133,7 +133,7 @@ impl PathRunner {
         for job in self.engine.due() {
             let entries = self.entries(&job);
             let context = self.context.clone();
-            tracing::debug!(path = context.name, kind = job.kind.name(), items = job.items.len(), "job starts");
+            log_start(&context, &job, &entries, self.engine.head(job.to).map_or(0, |head| head.height));
             self.jobs.spawn(async move {
                 let id = job.id;
                 (id, job::run(&context, &job, entries).await)
@@ -257,4 +257,13 @@ impl PathRunner {
             at_seconds: platform::now().seconds(),
         })
     }
+}
+
+/// Says when a job's packets became ready for it, and at which verified height of the chain that it goes to it starts:
+/// the difference is the turn that was waited.
+fn log_start(context: &PathContext, job: &Job, entries: &[(Key, Entry)], head: u64) {
+    let ready = entries.iter().filter_map(|(_, entry)| Some(entry.ready?.height)).min().unwrap_or(head);
+    let first = job.items.first().map_or(0, |key| key.sequence);
+    let (kind, to) = (job.kind.name(), context.side(job.to).chain.name());
+    tracing::debug!(path = context.name, kind, to, first, items = job.items.len(), ready, head, "job starts");
 }
