@@ -48,6 +48,9 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn a_lie_is_refused_by_name_and_the_truth_goes_on() {
+    if !catenary_tests::localnet::nodes_are_here("e2e_hostile::a_lie_is_refused_by_name_and_the_truth_goes_on") {
+        return;
+    }
     let options = ConsortiumOptions { proxied: true, ..ConsortiumOptions::default() };
     let twin = twin_network();
     let mut consortium = Consortium::start(&options).unwrap();

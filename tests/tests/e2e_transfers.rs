@@ -48,6 +48,9 @@ fn contents(books: &[Book; 2]) -> [(i128, i128, i128); 2] {
 
 #[test]
 fn value_moves_both_ways_and_every_packet_ends_once() {
+    if !catenary_tests::localnet::nodes_are_here("e2e_transfers::value_moves_both_ways_and_every_packet_ends_once") {
+        return;
+    }
     let options = ConsortiumOptions { simd_validators: 4, ..ConsortiumOptions::default() };
     let mut consortium = Consortium::start(&options).unwrap();
     let before = balanced(&mut consortium, "before");

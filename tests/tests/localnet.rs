@@ -17,6 +17,9 @@ fn pids(pid: impl Fn(usize) -> Option<u32>, count: usize) -> Vec<u32> {
 
 #[test]
 fn both_networks_start_and_make_blocks() {
+    if !catenary_tests::localnet::nodes_are_here("localnet::both_networks_start_and_make_blocks") {
+        return;
+    }
     let evm = Quorum::start(QuorumOptions::default()).unwrap();
     let cosmos = Simd::start(SimdOptions::default()).unwrap();
     evm.wait_for_height(3, MINUTE).unwrap();
@@ -39,6 +42,11 @@ fn both_networks_start_and_make_blocks() {
 
 #[test]
 fn a_qbft_network_lives_on_without_one_validator_and_takes_it_back() {
+    if !catenary_tests::localnet::nodes_are_here(
+        "localnet::a_qbft_network_lives_on_without_one_validator_and_takes_it_back",
+    ) {
+        return;
+    }
     let evm = Quorum::start(QuorumOptions::default()).unwrap();
     evm.kill(3);
     let head = evm.height(0).unwrap();
@@ -49,6 +57,9 @@ fn a_qbft_network_lives_on_without_one_validator_and_takes_it_back() {
 
 #[test]
 fn four_cometbft_validators_start_and_commit_without_one() {
+    if !catenary_tests::localnet::nodes_are_here("localnet::four_cometbft_validators_start_and_commit_without_one") {
+        return;
+    }
     let cosmos = Simd::start(SimdOptions { validators: 4, ..SimdOptions::default() }).unwrap();
     cosmos.stop(3);
     let head = cosmos.height(0).unwrap();
@@ -66,6 +77,9 @@ fn four_cometbft_validators_start_and_commit_without_one() {
 
 #[test]
 fn a_panic_leaves_no_process_behind() {
+    if !catenary_tests::localnet::nodes_are_here("localnet::a_panic_leaves_no_process_behind") {
+        return;
+    }
     let (tell, told) = std::sync::mpsc::channel();
     let ended = std::thread::spawn(move || {
         let evm = Quorum::start(QuorumOptions { validators: 1, ..QuorumOptions::default() }).unwrap();
@@ -84,6 +98,9 @@ fn a_panic_leaves_no_process_behind() {
 
 #[test]
 fn a_killed_owner_takes_its_nodes_with_it() {
+    if !catenary_tests::localnet::nodes_are_here("localnet::a_killed_owner_takes_its_nodes_with_it") {
+        return;
+    }
     // What a killed owner cannot clean up goes with this folder.
     let folder = tempfile::tempdir().unwrap();
     let mut owner = std::process::Command::new(env!("CARGO_BIN_EXE_catenary-localnet"))

@@ -75,6 +75,16 @@ pub fn ensure_built() -> Result<Binaries, LocalnetError> {
     Ok(binaries)
 }
 
+/// Whether all node programs are in the cache.
+pub(super) fn is_built() -> bool {
+    let built = |recipe: &Recipe| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("nodes").join(recipe.name);
+        let name = fingerprint(recipe, &source).map(|hash| format!("{}-{hash}", recipe.name));
+        matches!((cache_dir(), name), (Ok(cache), Ok(name)) if cache.join(&name).is_dir())
+    };
+    built(&GOQUORUM) && built(&SIMD)
+}
+
 fn build(recipe: &Recipe) -> Result<PathBuf, LocalnetError> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("nodes").join(recipe.name);
     let cache = cache_dir()?;
