@@ -39,3 +39,13 @@ pub fn timed<T>(call: impl FnOnce() -> T) -> Duration {
     std::hint::black_box(call());
     start.elapsed()
 }
+
+/// What this process has resident, in bytes, as the kernel counts it (`VmRSS` of `/proc/self/status`); 0 where the
+/// kernel does not say.
+#[must_use]
+pub fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}
