@@ -177,6 +177,7 @@ impl Harness for EvmHarness {
 
     async fn light_client(&self, update: &[u8], height: u64) -> Result<Box<dyn LightClient>, Fault> {
         let config = Config {
+            validator_contract: None,
             chain_id: self.network.chain_id.clone(),
             anchor: Anchor { height, hash: qbft::block_hash(update).map_err(|refused| format!("{refused:?}"))? },
             router: self.router,
