@@ -11,8 +11,10 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use catenary_light_clients::bft::{self, Client, Form, ValidatorContract};
 use catenary_light_clients::cometbft::{self, CometBft};
-use catenary_light_clients::qbft::{self, Qbft};
+use catenary_light_clients::ibft2::Ibft2Form;
+use catenary_light_clients::qbft::QbftForm;
 use catenary_light_clients::{Anchor, Hash32, LightClient, Timestamp, TrustOptions, Verdict};
 
 /// Bytes that the allocator has to give.
@@ -80,18 +82,18 @@ fn drive_cometbft(update: &[u8]) -> usize {
     CometBft::new(config, update).or(restored).map_or(0, |client| drive(client, update))
 }
 
-fn drive_qbft(header: &[u8]) -> usize {
-    let config = qbft::Config {
+fn drive_bft<F: Form>(update: &[u8], validator_contract: Option<ValidatorContract>) -> usize {
+    let config = bft::Config {
         chain_id: String::from("1337"),
         anchor: Anchor { height: 1, hash: Hash32([1; 32]) },
         router: [1; 20],
         commitment_slot: [2; 32],
         trust: trust(),
         skipping: false,
-        validator_contract: None,
+        validator_contract,
     };
-    let restored = Qbft::restore(config.clone(), header, &Hash32([2; 32]));
-    Qbft::new(config, header).or(restored).map_or(0, |client| drive(client, header))
+    let restored = Client::<F>::restore(config.clone(), update, &Hash32([2; 32]));
+    Client::<F>::new(config, update).or(restored).map_or(0, |client| drive(client, update))
 }
 
 /// What a host would call: verifies bytes with every family.
@@ -102,5 +104,9 @@ fn drive_qbft(header: &[u8]) -> usize {
 pub unsafe extern "C" fn catenary_verify(update: *const u8, length: usize) -> usize {
     // SAFETY: the caller's promise.
     let update = unsafe { core::slice::from_raw_parts(update, length) };
-    drive_cometbft(update) + drive_qbft(update)
+    let contract = ValidatorContract { address: [3; 20], slot: [0; 32] };
+    drive_cometbft(update)
+        + drive_bft::<QbftForm>(update, None)
+        + drive_bft::<QbftForm>(update, Some(contract))
+        + drive_bft::<Ibft2Form>(update, None)
 }
