@@ -9,6 +9,8 @@
 
 #[cfg(feature = "cometbft")]
 pub mod cometbft;
+#[cfg(feature = "evm")]
+pub mod evm;
 pub mod fault;
 pub mod platform;
 pub mod wire;
