@@ -150,8 +150,9 @@ pub(super) fn check_active(client_id: &str, status: Status) -> Result<(), Error>
 }
 
 fn check_creator<H: Store>(host: &H, context: Context<'_>, client_id: &str) -> Result<(), Error> {
+    // No client has the empty creator that stands for none here: a signer is never empty.
     let creator = state::creator(host, client_id)?.unwrap_or_default();
-    if creator == context.signer && !creator.is_empty() {
+    if creator == context.signer {
         return Ok(());
     }
     Err(Error::NotCreator { client_id: client_id.into(), got: context.signer.into(), expected: creator })

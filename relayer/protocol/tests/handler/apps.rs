@@ -2,8 +2,8 @@
 
 use catenary_light_clients::Coded as _;
 use catenary_protocol::handler::{
-    App, AppEvent, AttestationClient, Bank, Call, Error, Handler, Key, MemoryHost, Outcome, PacketResult, Received,
-    Store, TransferApp,
+    voucher_trace, App, AppEvent, AttestationClient, Bank, Call, Error, Handler, Key, MemoryHost, Outcome,
+    PacketResult, Received, Store, TransferApp,
 };
 use catenary_protocol::{ics20, limits, proto, Acknowledgement, Packet, Payload};
 use prost::Message;
@@ -69,6 +69,41 @@ fn transfers_that_are_not_sent() {
     assert_eq!(code(rig.transfer(0, &all)), "ok");
     assert_eq!((rig.balance(0, "alice", "stake"), rig.escrowed(0, "stake")), (0, 100));
     assert_eq!(code(rig.transfer(0, &all)), "PR-TRF-001", "there is nothing left");
+}
+
+/// A voucher of another client is a token like any other here: it leaves into escrow and comes home from it, and what
+/// carries that other client's trace takes nothing out of this client's escrow.
+#[test]
+fn vouchers_of_another_client_are_neither_burned_nor_released() {
+    let mut rig = Rig::new();
+    let trace = "transfer/attestations-9/coin";
+    let name = ics20::ibc_denom(trace);
+    let hash = name.strip_prefix("ibc/").unwrap();
+    rig.chains[0].host.set(&Key::Private(format!("denoms/{hash}").into_bytes()), trace.into());
+    rig.fund(0, "alice", &name, 100);
+    let packet = rig.transfer(0, &rig.transfer_message(0, (&name, 60), ("alice", "bob"))).unwrap();
+    assert_eq!((rig.escrowed(0, &name), rig.chains[0].host.supply(&name).to::<u64>()), (60, 100));
+    let ack = written(&rig.recv(1, &packet).unwrap());
+    let there = rig.voucher(1, trace);
+    assert_eq!((ack.is_universal_error(), rig.balance(1, "bob", &there)), (false, 60));
+    rig.ack(0, &packet, &ack).unwrap();
+    let home = rig.transfer(1, &rig.transfer_message(1, (&there, 60), ("bob", "alice"))).unwrap();
+    assert_eq!(rig.chains[1].host.supply(&there).to::<u64>(), 0, "burned where it is a voucher of this path");
+    assert!(!written(&rig.recv(0, &home).unwrap()).is_universal_error());
+    assert_eq!((rig.escrowed(0, &name), rig.balance(0, "alice", &name)), (0, 100));
+
+    // Stake in the escrow of this client, and a packet whose token came through another one.
+    rig.fund(0, "alice", "stake", 50);
+    rig.transfer(0, &rig.transfer_message(0, ("stake", 50), ("alice", "bob"))).unwrap();
+    assert!(!forged(&mut rig, "transfer/attestations-9/stake", "50").is_universal_error());
+    assert!(!forged(&mut rig, "other/attestations-1/stake", "50").is_universal_error());
+    assert_eq!((rig.escrowed(0, "stake"), rig.balance(0, "alice", "stake")), (50, 0));
+    for foreign in ["transfer/attestations-9/stake", "other/attestations-1/stake"] {
+        assert_eq!(rig.balance(0, "alice", &rig.voucher(0, foreign)), 50, "{foreign}");
+    }
+    // A trace that is not the one its name is the hash of is none.
+    rig.chains[0].host.set(&Key::Private(format!("denoms/{hash}").into_bytes()), b"stake".to_vec());
+    assert_eq!(voucher_trace(&rig.chains[0].host, &name), None);
 }
 
 /// Ids that a trace could not be told apart by.

@@ -40,6 +40,16 @@ fn creating_a_client() {
 }
 
 #[test]
+fn nobody_is_no_signer() {
+    let mut rig = Rig::new();
+    let message = proto::MsgRegisterCounterparty { signer: String::new(), ..rig.register_message(0) };
+    for client_id in ["attestations-0", "attestations-9"] {
+        let message = proto::MsgRegisterCounterparty { client_id: client_id.into(), ..message.clone() };
+        assert_eq!(code(rig.run(0, "", proto::MSG_REGISTER_COUNTERPARTY, &message)), "PR-HND-003", "{client_id}");
+    }
+}
+
+#[test]
 fn client_ids_count_up() {
     let mut rig = Rig::unconnected();
     let message = proto::MsgCreateClient {

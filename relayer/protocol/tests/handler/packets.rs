@@ -85,6 +85,7 @@ fn deadlines_are_compared_with_what_is_known_of_the_destination() {
     let now = (START_SECONDS + 1_000) * second;
     let host = &mut chain.host;
     assert_eq!(at(host, now + 1, START_SECONDS + 1_000), "PR-HND-020");
+    assert_eq!(at(host, now, START_SECONDS + 1_000), "PR-HND-020", "a deadline that is now has passed");
     assert_eq!(at(host, now - 1, START_SECONDS + 1_000), "PR-HND-028", "in time; no app has the port");
     assert_eq!(at(host, now - 1, START_SECONDS + 1_000 + 86_400), "PR-HND-021");
     assert_eq!(at(host, now, START_SECONDS + 1_000 + 86_400), "PR-HND-028");
