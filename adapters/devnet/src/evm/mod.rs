@@ -10,8 +10,8 @@
 //! follow each other within a second therefore run ahead of the clock. The chain does so for at most
 //! [`SECONDS_AHEAD_MAX`] seconds, half of the drift that light clients forgive; then it waits for the clock. While
 //! nothing waits it makes a block every [`EvmConfig::empty_block_interval`], which is longer than a second, so that the
-//! clock catches up. A burst of transactions is thus served every [`EvmConfig::block_interval`], and a lasting load by a
-//! block a second, as on a real network. Blocks on demand ([`EvmDevnet::mine`]) run ahead as far as they are asked to.
+//! clock catches up. A burst of transactions is thus served every [`EvmConfig::block_interval`], and a lasting load by
+//! a block a second, as on a real network. Blocks on demand ([`EvmDevnet::mine`]) run ahead as far as they are asked to.
 //!
 //! # What can grow
 //!

@@ -8,8 +8,8 @@ use serde_json::{json, Number, Value};
 #[derive(Clone, PartialEq, Debug)]
 pub enum Change {
     /// Another value of the same kind and length: a number one higher, another digit, another bit of base64, the
-    /// opposite of a boolean. An empty text gets a letter, `null` becomes a zero quantity, an array loses its last entry
-    /// or gets one, and an object loses its last field.
+    /// opposite of a boolean. An empty text gets a letter, `null` becomes a zero quantity, an array loses its last
+    /// entry or gets one, and an object loses its last field.
     Flip,
     /// `null`.
     Null,
