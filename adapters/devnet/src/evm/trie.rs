@@ -87,7 +87,7 @@ impl<V: Value> Trie<V> {
 
     /// The root hash.
     pub(super) fn root(&self) -> B256 {
-        self.root.as_ref().map_or(B256::from(EMPTY_ROOT.0), |root| B256::from(keccak256(&[&root.encode()]).0))
+        self.root.as_ref().map_or(B256::new(EMPTY_ROOT.0), |root| B256::from(keccak256(&[&root.encode()]).0))
     }
 
     /// The nodes from the root towards `key`, as `eth_getProof` lists them: the root, and below it each node that is
