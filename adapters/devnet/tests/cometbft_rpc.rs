@@ -33,7 +33,7 @@ async fn result(rig: &Rig, method: &str, params: Value) -> Value {
 async fn error(rig: &Rig, method: &str, params: Value) -> (i64, String) {
     let answer = post(&rig.devnet.url(), method, params).await;
     let error = &answer["error"];
-    (error["code"].as_i64().unwrap(), error["data"].as_str().or(error["message"].as_str()).unwrap().to_owned())
+    (error["code"].as_i64().unwrap(), error["data"].as_str().or_else(|| error["message"].as_str()).unwrap().to_owned())
 }
 
 fn recorded(name: &str) -> Value {
@@ -303,7 +303,7 @@ async fn blocks_and_transactions_are_told_over_websocket() {
     let signed = transfer(&rig, "1").await;
     result(&rig, "broadcast_tx_sync", json!({ "tx": STANDARD.encode(&signed.bytes) })).await;
     rig.devnet.mine(1).unwrap();
-    let mut events = vec![next(&mut socket).await, next(&mut socket).await, next(&mut socket).await];
+    let mut events = [next(&mut socket).await, next(&mut socket).await, next(&mut socket).await];
     events.sort_by_key(|event| event["id"].as_i64());
     let data = |at: usize| &events[at]["result"]["data"];
     assert_eq!(data(0)["type"], "tendermint/event/NewBlock");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use catenary_light_clients::Timestamp;
 use catenary_protocol::handler::{
-    self, Amount, AttestationClient, Bank, BankError, Context, Handler, Rendered, TransferApp,
+    self, Amount, AttestationClient, Bank, BankError, Context, Handler, Rendered, TendermintClient, TransferApp,
 };
 use catenary_protocol::proto::{self, decode_strict};
 use cosmos_sdk_proto::cosmos::bank::v1beta1::MsgSend;
@@ -77,7 +77,7 @@ struct Done {
 impl App {
     /// The rules of a chain.
     pub(crate) fn new(chain_id: &str, fee_denom: &str, gas_price_micros_min: u64) -> Self {
-        let handler = Handler::new().with_client(AttestationClient).with_app(TransferApp);
+        let handler = Handler::new().with_client(AttestationClient).with_client(TendermintClient).with_app(TransferApp);
         Self { handler, chain_id: chain_id.to_owned(), fee_denom: fee_denom.to_owned(), gas_price_micros_min }
     }
 

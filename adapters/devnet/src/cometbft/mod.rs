@@ -3,7 +3,7 @@
 //! ```
 //! use catenary_devnet::cometbft::{CometConfig, CometDevnet, CometFault};
 //!
-//! # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
 //! let devnet = CometDevnet::start(CometConfig { block_interval: None, ..CometConfig::default() }).await?;
 //! assert_eq!(devnet.mine(3)?, 4, "the first block is there from the start");
 //! // An endpoint that shows the next block with a forged app hash, beside the honest one at `devnet.url()`:
@@ -30,6 +30,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use catenary_light_clients::Class;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -82,6 +83,27 @@ pub enum DevnetError {
     /// No port could be opened.
     #[error(transparent)]
     Wire(#[from] WireError),
+}
+
+impl DevnetError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Config { .. } => "DEV-CMT-001",
+            Self::Halted { .. } => "DEV-CMT-002",
+            Self::Wire(_) => "DEV-CMT-003",
+        }
+    }
+
+    /// What may be done about it.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Config { .. } => Class::Config,
+            Self::Halted { .. } | Self::Wire(_) => Class::Transient,
+        }
+    }
 }
 
 /// A running network. It ends when it is dropped.

@@ -142,7 +142,7 @@ fn other_text(text: &str) -> String {
 
 fn other_base64(text: &str) -> Option<String> {
     // Short words of ordinary text are base64 by accident.
-    if text.len() < 8 || text.len() % 4 != 0 {
+    if text.len() < 8 || !text.len().is_multiple_of(4) {
         return None;
     }
     let mut bytes = BASE64.decode(text).ok()?;

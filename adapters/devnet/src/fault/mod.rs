@@ -39,7 +39,7 @@ pub enum Answer {
     /// An error.
     Error(RpcError),
     /// Another answer, after a while.
-    Delayed(Duration, Box<Answer>),
+    Delayed(Duration, Box<Self>),
     /// Nothing, with the connection open; only the client's patience or the endpoint's end ends it.
     Silence,
     /// These bytes as the body of the HTTP answer, a batch's other answers included, or as a WebSocket message.

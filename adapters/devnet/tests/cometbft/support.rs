@@ -54,10 +54,14 @@ pub fn config() -> CometConfig {
 }
 
 pub fn adapter_config(urls: Vec<String>) -> CosmosConfig {
+    adapter_config_of(CHAIN, urls)
+}
+
+pub fn adapter_config_of(chain_id: &str, urls: Vec<String>) -> CosmosConfig {
     CosmosConfig {
         name: "cosmos".into(),
         urls,
-        chain_id: CHAIN.into(),
+        chain_id: chain_id.into(),
         address_prefix: "cosmos".into(),
         fee_denom: "stake".into(),
         gas_price: "0.001".into(),
@@ -68,9 +72,9 @@ pub fn adapter_config(urls: Vec<String>) -> CosmosConfig {
     }
 }
 
-pub fn light_client_config(anchor: Anchor) -> Config {
+pub fn light_client_config(chain_id: &str, anchor: Anchor) -> Config {
     Config {
-        chain_id: CHAIN.into(),
+        chain_id: chain_id.into(),
         anchor,
         store_prefix: vec![b"ibc".to_vec(), Vec::new()],
         trust: TrustOptions {
@@ -96,13 +100,16 @@ pub struct Rig {
 
 impl Rig {
     pub async fn start(config: CometConfig) -> Self {
+        let chain_id = config.chain_id.clone();
         let devnet = CometDevnet::start(config).await.unwrap();
-        let adapter = CosmosAdapter::new(adapter_config(vec![devnet.url()])).unwrap();
+        let adapter = CosmosAdapter::new(adapter_config_of(&chain_id, vec![devnet.url()])).unwrap();
         let identity = adapter.identity().await.unwrap();
-        assert_eq!(identity.chain_id, CHAIN);
+        assert_eq!(identity.chain_id, chain_id);
         let hash = identity.genesis_hash.unwrap();
         assert_eq!(devnet.block_hash(1), Some(hash.0));
-        let client = client_at(&adapter, Anchor { height: 1, hash }).await;
+        let anchor = adapter.updates(1, 1).await.unwrap().remove(0);
+        let config = light_client_config(&chain_id, Anchor { height: 1, hash });
+        let client = CometBft::new(config, &anchor).unwrap();
         Self { devnet, adapter, client, relayer: User::new("relayer"), attestors: (1..=3).map(Key::new).collect() }
     }
 
@@ -183,12 +190,6 @@ impl Rig {
         let claims = self.adapter.events(receipt.height, receipt.height).await.unwrap();
         claims.into_iter().map(|claim| claim.event).collect()
     }
-}
-
-/// A light client that trusts a block of the chain that the adapter reads.
-pub async fn client_at(adapter: &CosmosAdapter, anchor: Anchor) -> CometBft {
-    let update = adapter.updates(anchor.height, anchor.height).await.unwrap().remove(0);
-    CometBft::new(light_client_config(anchor), &update).unwrap()
 }
 
 /// A counterparty: at each height its store holds what it was given.
