@@ -129,7 +129,65 @@ async fn in_contract_mode_the_set_is_proven_from_the_contract() {
     }
     assert_eq!(client.validators(), devnet.validators());
     assert!(client.validators().contains(&fifth) && client.validators().len() == 4);
+    // getValidators() of the contract, as Besu asks it.
+    let call = json!([{ "to": hex(VALIDATOR_CONTRACT), "data": "0xb7ab4db5" }, "latest"]);
+    let answer = Client::of(&devnet).ask("eth_call", call).await;
+    let listed = devnet.validators();
+    let mut expect = words(32, listed.len() as u64);
+    listed.iter().for_each(|validator| expect.extend([&[0; 12][..], &validator.0].concat()));
+    assert_eq!(answer, json!(hex(expect)));
     devnet.shutdown().await;
+}
+
+/// The code with which a fault is refused in another form of the consensus; none where there is nothing to refuse.
+async fn refusal(consensus: ConsensusKind, fault: EvmFault) -> Option<String> {
+    let devnet = EvmDevnet::start(EvmConfig { consensus, ..on_demand() }).await.unwrap();
+    devnet.mine(3).await.unwrap();
+    devnet.fault(fault).await;
+    devnet.mine(1).await.unwrap();
+    let anchor = Anchor { height: 1, hash: devnet.header(Branch::Main, 1).unwrap().hash };
+    let mut config = Config { anchor, ..Network::new(1).config() };
+    let in_contract = consensus == ConsensusKind::QbftContract;
+    config.validator_contract =
+        in_contract.then_some(ValidatorContract { address: VALIDATOR_CONTRACT, slot: VALIDATOR_SLOT });
+    let mut updates = Vec::new();
+    for height in 1..=4 {
+        updates.push(match consensus {
+            ConsensusKind::QbftContract => contract_update(&devnet, height).await,
+            ConsensusKind::Qbft | ConsensusKind::Ibft2 => devnet.header(Branch::Main, height).unwrap().rlp,
+        });
+    }
+    let mut client: Box<dyn LightClient> = match consensus {
+        ConsensusKind::Ibft2 => Box::new(Ibft2::new(config, &updates[0]).unwrap()),
+        ConsensusKind::Qbft | ConsensusKind::QbftContract => Box::new(Qbft::new(config, &updates[0]).unwrap()),
+    };
+    let verdicts: Vec<_> = updates[1..].iter().map(|update| client.advance(update, later(&devnet))).collect();
+    assert!(verdicts[..2].iter().all(|verdict| matches!(verdict, Verdict::Verified(_))), "{verdicts:?}");
+    devnet.shutdown().await;
+    match &verdicts[2] {
+        Verdict::Verified(_) => None,
+        Verdict::Rejected(rejection) => Some(rejection.code.to_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn faults_are_refused_in_every_form_of_the_consensus() {
+    let rows = [
+        (EvmFault::BelowQuorum, ["LC-QUO-003"; 2]),
+        (EvmFault::RepeatedSeal, ["LC-QBFT-019"; 2]),
+        (EvmFault::Strangers, ["LC-QBFT-018"; 2]),
+        (EvmFault::ForgedValidators, ["LC-QBFT-017", "LC-QBFT-011"]),
+        (EvmFault::UnvotedValidator, ["LC-QBFT-017", "LC-QBFT-041"]),
+        (EvmFault::StuckTime, ["LC-QBFT-016"; 2]),
+        (EvmFault::StoppedThird, [""; 2]),
+    ];
+    for (fault, expect) in rows {
+        for (consensus, expect) in [ConsensusKind::Ibft2, ConsensusKind::QbftContract].into_iter().zip(expect) {
+            let got = refusal(consensus, fault.clone()).await.unwrap_or_default();
+            assert_eq!(got, expect, "{fault:?} of {consensus:?}");
+        }
+    }
 }
 
 fn nodes(list: &Value) -> Vec<Vec<u8>> {

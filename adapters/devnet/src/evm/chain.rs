@@ -29,8 +29,19 @@ pub(super) const TXS_PER_BLOCK_MAX: usize = 500;
 const MIX_HASH: [u8; 32] = *b"ctical byzantine fault tolerance";
 /// The base fee of the first block, in wei (EIP-1559).
 const INITIAL_BASE_FEE_WEI: u64 = 1_000_000_000;
-/// Code of the validators' contract. Only its storage is read; the code stops at once.
-const VALIDATOR_CODE: [u8; 1] = [0];
+/// Code of the validators' contract: whatever it is asked, it answers as `getValidators()` does, with the `address[]`
+/// at slot 0. Length and items go to memory from 0x20 on, behind the offset; the items stand from keccak256(0) on.
+const VALIDATOR_CODE: [u8; 57] = [
+    0x60, 0x20, 0x60, 0x00, 0x52, // mem[0] = 0x20
+    0x60, 0x00, 0x54, 0x80, 0x60, 0x20, 0x52, // mem[0x20] = n = sload(0)
+    0x60, 0x20, 0x60, 0x40, 0x20, // base = keccak256 of 32 zero bytes
+    0x60, 0x00, // i = 0
+    0x5b, 0x82, 0x81, 0x10, 0x15, 0x60, 0x2d, 0x57, // while i < n
+    0x80, 0x82, 0x01, 0x54, // sload(base + i)
+    0x81, 0x60, 0x05, 0x1b, 0x60, 0x40, 0x01, 0x52, // to mem[0x40 + 32 i]
+    0x60, 0x01, 0x01, 0x60, 0x13, 0x56, // i = i + 1
+    0x5b, 0x50, 0x50, 0x60, 0x05, 0x1b, 0x60, 0x40, 0x01, 0x60, 0x00, 0xf3, // return mem[0 .. 0x40 + 32 n]
+];
 
 /// The second chain of an equivocation.
 struct Side {
