@@ -28,6 +28,28 @@ async fn changes_of_validators_are_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_in_the_results_then_announced_then_in_force() {
+    let rig = Rig::start(config()).await;
+    rig.devnet.set_power(9, 40).unwrap();
+    rig.devnet.mine(3).unwrap();
+    let mut sets = Vec::new();
+    for height in 2..=4 {
+        let url = format!("{}/header?height={height}", rig.devnet.url());
+        let answer: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let header = &answer["result"]["header"];
+        sets.push([header["validators_hash"].clone(), header["next_validators_hash"].clone()]);
+    }
+    let [[before, same], [still, announced], [in_force, _]] = &sets[..] else { panic!("three headers: {sets:?}") };
+    assert!(before == same && before == still && announced == in_force && before != announced, "{sets:?}");
+    for (height, expect) in [(2, 1), (3, 0)] {
+        let url = format!("{}/block_results?height={height}", rig.devnet.url());
+        let answer: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let updates = answer["result"]["validator_updates"].as_array().map_or(0, Vec::len);
+        assert_eq!(updates, expect, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_validators_come_in_pages() {
     let mut rig = Rig::start(CometConfig { validators: 102, ..config() }).await;
     rig.follow(2).await;

@@ -136,6 +136,14 @@ async fn blocks_are_found_by_height_and_hang_together() {
         let app_hash = STANDARD.decode(results["app_hash"].as_str().unwrap()).unwrap();
         assert_eq!(block["block"]["header"]["app_hash"], json!(hex::encode_upper(app_hash)));
     }
+    let mut proposers = Vec::new();
+    for height in 1..=4 {
+        let header = result(&rig, "header", at(height)).await["header"].clone();
+        proposers.push(header["proposer_address"].as_str().unwrap().to_owned());
+    }
+    proposers.sort();
+    proposers.dedup();
+    assert_eq!(proposers.len(), 4, "each of four equal validators proposes once in four blocks");
     let newest = result(&rig, "block", json!({})).await;
     assert_eq!(newest["block"]["header"]["height"], "5");
     let by_place = post(&rig.devnet.url(), "block", json!(["3"])).await;
