@@ -1,5 +1,7 @@
 //! Configuration, already parsed: the node owns files and environment.
 
+use catenary_light_clients::bft::ValidatorContract;
+use catenary_light_clients::Family;
 use catenary_protocol::attestation::Address;
 use url::Url;
 
@@ -35,6 +37,10 @@ pub struct EvmConfig {
     pub urls: Vec<String>,
     /// EIP-155 chain id.
     pub chain_id: u64,
+    /// The consensus family, by which headers are hashed: QBFT or IBFT 2.0.
+    pub family: Family,
+    /// The contract that keeps the validators (QBFT in contract mode): updates then carry what proves the set.
+    pub validator_contract: Option<ValidatorContract>,
     /// The router; `None` while it is still to be deployed.
     pub router: Option<Address>,
     /// Base slot of the router's commitments: [`COMMITMENT_SLOT`] unless the router is another implementation.
@@ -59,6 +65,8 @@ impl EvmConfig {
             name: name.to_owned(),
             urls: vec![url.to_owned()],
             chain_id,
+            family: Family::Qbft,
+            validator_contract: None,
             router: None,
             commitment_slot: COMMITMENT_SLOT,
             gas_price: GasPrice::Fixed { wei: 0 },

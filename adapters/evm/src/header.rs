@@ -4,7 +4,7 @@
 //! Fields that came with later forks are kept in their canonical order, so a header of a newer network is hashed
 //! right or refused, never cut.
 
-use catenary_light_clients::{qbft, Hash32, Timestamp};
+use catenary_light_clients::{ibft2, qbft, Family, Hash32, Timestamp};
 use ethers_core::utils::rlp::RlpStream;
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ pub(crate) struct RawHeader {
 ///
 /// # Errors
 /// No block, a missing or malformed field, another height, or a hash that is not the header's.
-pub(crate) fn from_json(height: u64, block: &Value) -> Result<RawHeader> {
+pub(crate) fn from_json(family: Family, height: u64, block: &Value) -> Result<RawHeader> {
     if block.is_null() {
         return Err(Error::NoBlock { height });
     }
@@ -77,7 +77,11 @@ pub(crate) fn from_json(height: u64, block: &Value) -> Result<RawHeader> {
     let seconds = json::quantity(block.get("timestamp")).map_err(refuse("timestamp"))?;
     let claimed = Hash32(json::fixed(block.get("hash")).map_err(refuse("hash"))?);
     let rlp = encode(&fields(height, block)?);
-    let computed = qbft::block_hash(&rlp).map_err(|error| refuse("extraData")(format!("is not QBFT's: {error}")))?;
+    let computed = match family {
+        Family::Ibft2 => ibft2::block_hash(&rlp),
+        _ => qbft::block_hash(&rlp),
+    };
+    let computed = computed.map_err(|error| refuse("extraData")(format!("is not of {family}: {error}")))?;
     if computed != claimed {
         return Err(Error::HashMismatch { height, computed, claimed });
     }
@@ -148,7 +152,7 @@ mod tests {
     #[test]
     fn recorded_headers_hash_to_what_the_chain_says() {
         for block in blocks() {
-            let header = from_json(height(&block), &block).unwrap();
+            let header = from_json(Family::Qbft, height(&block), &block).unwrap();
             assert_eq!(json!(header.hash.to_string()), block["hash"]);
             assert_eq!(header.timestamp.seconds(), json::quantity(block.get("timestamp")).unwrap());
             assert_eq!(qbft::block_hash(&header.rlp).unwrap(), header.hash);
@@ -159,7 +163,7 @@ mod tests {
     fn a_wrong_field_is_refused() {
         let block = blocks().remove(0);
         let check = |pointer: &str, new: Value, code: &str| {
-            let error = from_json(height(&block), &with(&block, pointer, new.clone())).unwrap_err();
+            let error = from_json(Family::Qbft, height(&block), &with(&block, pointer, new.clone())).unwrap_err();
             assert_eq!(error.code(), code, "{pointer} = {new}: {error}");
         };
         // Every field is bound by the hash …
@@ -184,8 +188,8 @@ mod tests {
         // … but the seals, which are hashed by nobody: the light client judges them.
         check("/number", json!("0x0"), "EVM-HDR-003");
         check("/number", json!("latest"), "EVM-HDR-002");
-        assert_eq!(from_json(7, &Value::Null).unwrap_err().code(), "EVM-HDR-001");
-        assert_eq!(from_json(7, &json!([])).unwrap_err().code(), "EVM-HDR-002");
+        assert_eq!(from_json(Family::Qbft, 7, &Value::Null).unwrap_err().code(), "EVM-HDR-001");
+        assert_eq!(from_json(Family::Qbft, 7, &json!([])).unwrap_err().code(), "EVM-HDR-002");
     }
 
     #[test]
@@ -199,11 +203,15 @@ mod tests {
             block[*field] = value;
             let longer = encode(&fields(1, &block).unwrap());
             assert!(longer.len() > last.len(), "{field} is in the header");
-            assert_eq!(from_json(height(&block), &block).unwrap_err().code(), "EVM-HDR-004", "{field} is hashed");
+            assert_eq!(
+                from_json(Family::Qbft, height(&block), &block).unwrap_err().code(),
+                "EVM-HDR-004",
+                "{field} is hashed"
+            );
             last = longer;
         }
         let gap = with(&block, "/blobGasUsed", Value::Null);
-        let error = from_json(height(&block), &gap).unwrap_err();
+        let error = from_json(Family::Qbft, height(&block), &gap).unwrap_err();
         assert_eq!(error.code(), "EVM-HDR-002");
         assert!(error.to_string().contains("excessBlobGas") && error.to_string().contains("blobGasUsed"), "{error}");
     }

@@ -12,6 +12,7 @@
 mod abi;
 mod adapter;
 mod config;
+mod contract;
 mod error;
 mod events;
 mod header;

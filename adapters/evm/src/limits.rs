@@ -26,3 +26,6 @@ pub const SIGNATURE_BYTES: usize = 68;
 pub const MULTICALL_ITEM_BYTES: usize = 96;
 /// Most logs of one receipt that are looked at for an output: far above what one call emits.
 pub const RECEIPT_LOGS_MAX: usize = 10_000;
+
+/// Most storage slots proven in one batch: a node has at most 1,064 hex digits, so four a slot make 4.4 MB.
+pub(crate) const PROVEN_SLOTS_MAX: usize = 1_024;

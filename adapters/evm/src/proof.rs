@@ -18,7 +18,41 @@ pub(crate) fn from_json(height: u64, router: &Address, slots: &[[u8; 32]], answe
     claims(router, slots, answer).map_err(|reason| Error::Proof { height, reason })
 }
 
+/// Nodes of an account, and of each slot that was asked for.
+pub(crate) type Nodes = (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>);
+
+/// Reads the bare nodes of `eth_getProof`'s answer for the slots, in their order.
+///
+/// # Errors
+/// A malformed field, or a proof of another account or slot.
+pub(crate) fn nodes_from_json(height: u64, account: &Address, slots: &[[u8; 32]], answer: &Value) -> Result<Nodes> {
+    let read = || {
+        let (account, slots) = read(account, slots, answer)?;
+        Ok((account, slots.into_iter().map(|slot| slot.nodes).collect()))
+    };
+    read().map_err(|reason| Error::Proof { height, reason })
+}
+
+/// What an answer says of one slot.
+struct Slot {
+    value: [u8; 32],
+    nodes: Vec<Vec<u8>>,
+}
+
 fn claims(router: &Address, slots: &[[u8; 32]], answer: &Value) -> core::result::Result<Vec<ProofClaim>, String> {
+    let (account, slots) = read(router, slots, answer)?;
+    let claim = |slot: Slot| {
+        let value = (slot.value != [0; 32]).then(|| slot.value.to_vec());
+        ProofClaim { value, proof: encode_proof(&account, &slot.nodes) }
+    };
+    Ok(slots.into_iter().map(claim).collect())
+}
+
+fn read(
+    router: &Address,
+    slots: &[[u8; 32]],
+    answer: &Value,
+) -> core::result::Result<(Vec<Vec<u8>>, Vec<Slot>), String> {
     let address: Address = json::fixed(answer.get("address")).map_err(in_field("address"))?;
     if address != *router {
         return Err(format!("asked for the account {}, got {}", hex0x(router), hex0x(&address)));
@@ -28,10 +62,11 @@ fn claims(router: &Address, slots: &[[u8; 32]], answer: &Value) -> core::result:
     if entries.len() != slots.len() {
         return Err(format!("asked for {} slots, got {}", slots.len(), entries.len()));
     }
-    slots.iter().zip(entries).map(|(slot, entry)| claim(&account, slot, entry)).collect()
+    let slots = slots.iter().zip(entries).map(|(slot, entry)| read_slot(slot, entry));
+    Ok((account, slots.collect::<core::result::Result<_, String>>()?))
 }
 
-fn claim(account: &[Vec<u8>], slot: &[u8; 32], entry: &Value) -> core::result::Result<ProofClaim, String> {
+fn read_slot(slot: &[u8; 32], entry: &Value) -> core::result::Result<Slot, String> {
     // Nodes write the key as it was asked for, as 32 bytes or as a number.
     let key = json::data(entry.get("key")).or_else(|_| json::quantity_bytes(entry.get("key"), 32));
     let key = key.and_then(pad).map_err(in_field("key"))?;
@@ -39,9 +74,7 @@ fn claim(account: &[Vec<u8>], slot: &[u8; 32], entry: &Value) -> core::result::R
         return Err(format!("asked for slot {}, got {}", hex0x(slot), hex0x(&key)));
     }
     let value = json::quantity_bytes(entry.get("value"), 32).and_then(pad).map_err(in_field("value"))?;
-    let storage = nodes(entry.get("proof")).map_err(in_field("proof"))?;
-    let value = (value != [0; 32]).then(|| value.to_vec());
-    Ok(ProofClaim { value, proof: encode_proof(account, &storage) })
+    Ok(Slot { value, nodes: nodes(entry.get("proof")).map_err(in_field("proof"))? })
 }
 
 fn in_field(field: &str) -> impl Fn(String) -> String + '_ {

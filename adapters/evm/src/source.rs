@@ -20,6 +20,9 @@ use crate::rpc::Request;
 use crate::tx::checksummed;
 use crate::{events, header, proof};
 
+/// Why block 0 has no update where a contract keeps the validators.
+const NO_PARENT: &str = "block 0 has no parent, whose state would keep its validators";
+
 fn block_request(height: u64) -> Request {
     Request::new("eth_getBlockByNumber", json!([to_quantity(height), false]))
 }
@@ -40,7 +43,7 @@ fn check_paths(paths: &[Vec<u8>]) -> Result<()> {
 }
 
 /// Words by which nodes say that a block or its state is not there.
-fn is_missing(error: &JsonRpcError) -> bool {
+pub(crate) fn is_missing(error: &JsonRpcError) -> bool {
     let text = error.message.to_lowercase();
     ["header not found", "missing trie node", "unknown block", "block not found", "world state unavailable"]
         .iter()
@@ -72,16 +75,26 @@ impl EvmAdapter {
         })?;
         let genesis_hash = match genesis {
             Value::Null => None,
-            block => Some(header::from_json(0, block)?.hash),
+            block => Some(header::from_json(self.config.family, 0, block)?.hash),
         };
         Ok(Identity { chain_id: chain_id.to_string(), genesis_hash })
     }
 
     async fn header_rlps(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
-        check_range(from, to)?;
         let requests: Vec<Request> = (from..=to).map(block_request).collect();
+        let family = self.config.family;
         let blocks = self.rpc.batch_all(&requests).await?;
-        (from..=to).zip(blocks).map(|(height, block)| Ok(header::from_json(height, &block)?.rlp)).collect()
+        (from..=to).zip(blocks).map(|(height, block)| Ok(header::from_json(family, height, &block)?.rlp)).collect()
+    }
+
+    async fn update_bytes(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
+        check_range(from, to)?;
+        let Some(contract) = self.config.validator_contract else { return self.header_rlps(from, to).await };
+        let below = from.checked_sub(1).ok_or_else(|| Error::NoState { height: 0, reason: NO_PARENT.to_owned() })?;
+        // Two batches, since one block more might not fit into one.
+        let parent = self.header_rlps(below, below).await?;
+        let headers = self.header_rlps(from, to).await?;
+        self.contract_updates(&contract, below, [parent, headers].concat()).await
     }
 
     async fn scan(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
@@ -219,7 +232,7 @@ impl ChainSource for EvmAdapter {
     }
 
     async fn updates(&self, from: u64, to: u64) -> catenary_api::Result<Vec<Vec<u8>>> {
-        Ok(self.header_rlps(from, to).await?)
+        Ok(self.update_bytes(from, to).await?)
     }
 
     async fn events(&self, from: u64, to: u64) -> catenary_api::Result<Vec<EventClaim>> {

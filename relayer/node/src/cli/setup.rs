@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use catenary_api::KeyId;
-use catenary_light_clients::{cometbft, qbft};
+use catenary_light_clients::{cometbft, ibft2, qbft, Family};
 use catenary_protocol::limits::TIMEOUT_AHEAD_SECONDS_MAX;
 
 use super::args::SendArgs;
@@ -82,8 +82,13 @@ pub(super) async fn anchor(config: &Config, name: &str, height: Option<u64>, out
     let updates = source.updates(height, height).await?;
     let update =
         updates.first().ok_or_else(|| Failure::new("NODE-CLI-013", format!("there is no header at {height}")))?;
-    let hash = match chain.adapter {
-        AdapterConfig::Evm(_) => qbft::block_hash(update).map_err(|error| error.to_string()),
+    let hash = match &chain.adapter {
+        AdapterConfig::Evm(evm) => match (chain.family, evm.validator_contract) {
+            (Family::Ibft2, _) => ibft2::block_hash(update),
+            (_, Some(_)) => qbft::contract_update_hash(update),
+            (_, None) => qbft::block_hash(update),
+        }
+        .map_err(|error| error.to_string()),
         AdapterConfig::Cosmos(_) => cometbft::header_hash(update).map_err(|error| error.to_string()),
     };
     let hash = hash.map_err(|error| Failure::new("NODE-CLI-014", error))?.to_string();

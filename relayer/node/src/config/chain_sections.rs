@@ -1,5 +1,6 @@
 //! The `[chains.evm]` and `[chains.cosmos]` sections.
 
+use catenary_light_clients::bft::ValidatorContract;
 use catenary_light_clients::Family;
 
 use super::defaults;
@@ -21,7 +22,7 @@ pub(super) fn adapter(parser: &mut Parser, at: &str, family: Family, raw: &RawCh
     match family {
         Family::Qbft | Family::Ibft2 => {
             decimal_chain_id(parser, at, &raw.chain_id);
-            evm(parser, &format!("{at}.evm"), &raw.evm.clone().unwrap_or_default()).map(AdapterConfig::Evm)
+            evm(parser, &format!("{at}.evm"), family, &raw.evm.clone().unwrap_or_default()).map(AdapterConfig::Evm)
         }
         Family::CometBft => cosmos(parser, &format!("{at}.cosmos"), raw.cosmos.as_ref()).map(AdapterConfig::Cosmos),
     }
@@ -37,12 +38,17 @@ fn decimal_chain_id(parser: &mut Parser, at: &str, text: &str) {
     }
 }
 
-fn evm(parser: &mut Parser, at: &str, raw: &RawEvm) -> Option<Evm> {
+fn evm(parser: &mut Parser, at: &str, family: Family, raw: &RawEvm) -> Option<Evm> {
     let key = |name: &str| format!("{at}.{name}");
     let router = raw.router.as_deref().map(|text| parser.address(&key("router"), text));
     let transfer = raw.transfer.as_deref().map(|text| parser.address(&key("transfer"), text));
     let slot = raw.commitment_slot.as_deref().unwrap_or(defaults::COMMITMENT_SLOT);
     let slot = parser.hash(&key("commitment_slot"), slot);
+    let validators = raw.validator_contract.as_deref().map(|text| validator_contract(parser, at, family, (text, raw)));
+    if let (None, Some(got)) = (&raw.validator_contract, &raw.validator_slot) {
+        let expected = "of use without validator_contract";
+        parser.refuse(&key("validator_slot"), ProblemKind::Malformed { got: got.clone(), expected });
+    }
     let gas_price = match raw.gas_price.as_deref().unwrap_or("0") {
         "node" => Some(EvmGasPrice::Node),
         text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok().map(|wei| EvmGasPrice::Fixed { wei }),
@@ -65,12 +71,38 @@ fn evm(parser: &mut Parser, at: &str, raw: &RawEvm) -> Option<Evm> {
         router: router.flatten(),
         transfer: transfer.flatten(),
         commitment_slot: slot?,
+        validator_contract: validators.flatten(),
         gas_price: gas_price?,
         gas_multiplier_percent: multiplier?,
         gas_max: gas_max?,
         tx_bytes_max: bytes?,
         confirmations_blocks: confirmations?,
     })
+}
+
+/// The contract that keeps the validators, and the slot of its array: a number, or a whole slot in hex.
+fn validator_contract(
+    parser: &mut Parser,
+    at: &str,
+    family: Family,
+    (text, raw): (&str, &RawEvm),
+) -> Option<ValidatorContract> {
+    if family != Family::Qbft {
+        let expected = "of use here: only QBFT chains keep validators in a contract";
+        parser.refuse(&format!("{at}.validator_contract"), ProblemKind::Malformed { got: text.into(), expected });
+        return None;
+    }
+    let address = parser.address(&format!("{at}.validator_contract"), text);
+    let slot = raw.validator_slot.as_deref().unwrap_or("0");
+    let slot = match slot.parse::<u64>() {
+        Ok(number) => {
+            let mut slot = [0; 32];
+            slot[24..].copy_from_slice(&number.to_be_bytes());
+            Some(slot)
+        }
+        Err(_) => parser.hash(&format!("{at}.validator_slot"), slot).map(|slot| slot.0),
+    };
+    Some(ValidatorContract { address: address?.0, slot: slot? })
 }
 
 fn cosmos(parser: &mut Parser, at: &str, raw: Option<&RawCosmos>) -> Option<Cosmos> {

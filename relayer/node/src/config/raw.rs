@@ -59,6 +59,8 @@ pub(super) struct RawEvm {
     pub(super) router: Option<String>,
     pub(super) transfer: Option<String>,
     pub(super) commitment_slot: Option<String>,
+    pub(super) validator_contract: Option<String>,
+    pub(super) validator_slot: Option<String>,
     pub(super) gas_price: Option<String>,
     pub(super) gas_multiplier_percent: Option<u64>,
     pub(super) gas_max: Option<u64>,

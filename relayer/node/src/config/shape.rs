@@ -56,6 +56,8 @@ const CHAIN: Shape = Table(&[
             ("router", Leaf),
             ("transfer", Leaf),
             ("commitment_slot", Leaf),
+            ("validator_contract", Leaf),
+            ("validator_slot", Leaf),
             ("gas_price", Leaf),
             ("gas_multiplier_percent", Leaf),
             ("gas_max", Leaf),
@@ -114,7 +116,8 @@ pub(super) const ROOT: Shape = Table(&[
 ]);
 
 /// Keys whose values are 32 public bytes in hex, which otherwise look like a private key.
-const PUBLIC_HASHES: [&str; 4] = ["hash", "light_client_code_hash", "certificate_sha256", "commitment_slot"];
+const PUBLIC_HASHES: [&str; 5] =
+    ["hash", "light_client_code_hash", "certificate_sha256", "commitment_slot", "validator_slot"];
 /// Parts of key names that say "secret".
 const SECRET_WORDS: [&str; 8] =
     ["private", "secret", "mnemonic", "seed", "passphrase", "password", "token", "credential"];

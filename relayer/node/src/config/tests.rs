@@ -49,6 +49,43 @@ fn the_profile_and_the_example_are_sound() {
 }
 
 #[test]
+fn families_of_the_evm_and_where_validators_are_kept_are_told_apart() {
+    let instance = |replace: &[(&str, &str)]| {
+        let mut text = EXAMPLE.replace(r#"urls_env = ["QUORUM_RPC_URL"]"#, "urls_env = []");
+        for (from, to) in replace {
+            text = text.replacen(from, to, 1);
+        }
+        let config = parse(&text).unwrap();
+        let chain = config.chain("quorum").unwrap();
+        let bft = chain.bft().unwrap();
+        assert_eq!(chain.instance(), Some(bft.instance(chain.family)), "keys are bound to what the light client is");
+        (chain.instance().unwrap(), bft.validator_contract)
+    };
+    let contract = |slot: &str| {
+        let address = "0x0000000000000000000000000000000000008888";
+        format!("\n[chains.evm]\nvalidator_contract = \"{address}\"\n{slot}")
+    };
+    let ibft2 = ("family = \"qbft\"", "family = \"ibft2\"");
+    let slot = format!("validator_slot = \"0x{}\"\n", "07".repeat(32));
+    let with = |text: &str| instance(&[("\n[chains.evm]\n", text)]);
+    let found = [
+        instance(&[]),
+        instance(&[ibft2]),
+        with(&contract("")),
+        with(&contract("validator_slot = \"258\"\n")),
+        with(&contract(&slot)),
+    ];
+    for (at, (instance, _)) in found.iter().enumerate() {
+        assert!(found[..at].iter().all(|(other, _)| other != instance), "{at}");
+    }
+    let slots: Vec<_> = found[2..].iter().map(|(_, contract)| contract.unwrap().slot).collect();
+    assert_eq!((slots[0], &slots[1][30..], slots[2]), ([0; 32], &[1u8, 2][..], [7; 32]));
+    // IBFT 2.0 keeps validators in headers only.
+    let text = contract("");
+    check(&[ibft2, ("\n[chains.evm]\n", &text)], &[("CFG-005", "chains[0].evm.validator_contract")]);
+}
+
+#[test]
 fn unknown_keys_are_refused_with_the_nearest_known_one() {
     let text = LOCALNET.replace("gas_price = \"0\"\n\n[[chains]]", "gas_prize = \"0\"\nzzz = 1\n\n[[chains]]");
     let errors = parse(&text).unwrap_err();
@@ -105,6 +142,14 @@ const WRONG_VALUES: &[(&str, &str, &str, &str)] = &[
     ),
     ("[chains.evm]\ngas_price = \"0\"", "[chains.evm]\ngas_price = \"cheap\"", "CFG-005", "chains[0].evm.gas_price"),
     ("[chains.evm]\n", "[chains.evm]\nrouter = \"0x12\"\n", "CFG-005", "chains[0].evm.router"),
+    ("[chains.evm]\n", "[chains.evm]\nvalidator_contract = \"0x12\"\n", "CFG-005", "chains[0].evm.validator_contract"),
+    ("[chains.evm]\n", "[chains.evm]\nvalidator_slot = \"0\"\n", "CFG-005", "chains[0].evm.validator_slot"),
+    (
+        "[chains.evm]\n",
+        "[chains.evm]\nvalidator_contract = \"0x0000000000000000000000000000000000008888\"\nvalidator_slot = \"-1\"\n",
+        "CFG-005",
+        "chains[0].evm.validator_slot",
+    ),
     (
         "[chains.evm]\n",
         "[chains.evm]\ngas_multiplier_percent = 99\n",
@@ -342,6 +387,11 @@ fn the_example_shows_every_key() {
     let mut tree = merge(EXAMPLE, environment, &[]).unwrap();
     // The other way to name the passphrase, which excludes the one in the example.
     tree["keystore"]["passphrase_env"] = Value::String("NAME".into());
+    // Keys of contract mode, which stand there as comments: the example's chain lists its validators in headers.
+    for key in ["validator_contract", "validator_slot"] {
+        assert!(EXAMPLE.contains(&format!("\n# {key} = ")), "{key}");
+        tree["chains"][0]["evm"][key] = Value::String("commented".into());
+    }
     let mut shown = BTreeSet::new();
     leaves_of_tree(&tree, "", &mut shown);
     let mut known = BTreeSet::new();

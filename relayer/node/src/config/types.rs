@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use catenary_light_clients::bft::ValidatorContract;
 use catenary_light_clients::{Address, Anchor, Family, Hash32, InstanceId, TrustOptions};
 
 use crate::keystore::PassphraseSource;
@@ -174,6 +175,8 @@ pub struct Evm {
     pub transfer: Option<Address>,
     /// Base slot of the router's commitments.
     pub commitment_slot: Hash32,
+    /// The contract that keeps the validators (QBFT in contract mode); none when headers list them.
+    pub validator_contract: Option<ValidatorContract>,
     /// Gas price.
     pub gas_price: EvmGasPrice,
     /// Gas limit in percent of the estimate.
@@ -321,7 +324,7 @@ impl Chain {
             commitment_slot: evm.commitment_slot.0,
             trust: self.trust,
             skipping: self.skipping,
-            validator_contract: None,
+            validator_contract: evm.validator_contract,
         })
     }
 }

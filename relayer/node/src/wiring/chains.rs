@@ -71,6 +71,8 @@ pub fn build_adapter(config: &ChainConfig) -> Result<FamilyAdapter, WiringError>
                 name: config.name.clone(),
                 urls,
                 chain_id,
+                family: config.family,
+                validator_contract: evm.validator_contract,
                 router: evm.router.map(|router| router.0),
                 commitment_slot: evm.commitment_slot.0,
                 gas_price,
