@@ -2,7 +2,9 @@
 //!
 //! What is real: the machine (`revm`), the state and its proofs (EIP-1186 at any kept height), transaction and receipt
 //! tries, blooms, headers with the fields of their fork, keys and seals of every validator, rounds, votes, and the
-//! JSON-RPC of a node. What is not: there is one process that plays all validators, so no messages pass between them.
+//! JSON-RPC of a node. What is not: there is one process that plays all validators, so no messages pass between them;
+//! and the system contracts of Cancun and Prague (beacon roots, hashes of old blocks, requests) are not deployed, nor are
+//! transactions with blobs or authorizations taken.
 //!
 //! # Time
 //!

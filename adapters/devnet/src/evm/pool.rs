@@ -138,3 +138,83 @@ impl Pool {
         self.known.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use catenary_light_clients::crypto::keccak256;
+    use catenary_light_clients::rlp::{put_bytes, put_list, put_uint};
+    use catenary_light_clients::testing::Key;
+
+    use super::*;
+
+    /// A signed transaction of sender number `seed`.
+    fn tx(seed: u64, nonce: u64, price_wei: u64) -> Arc<Tx> {
+        let mut payload = Vec::new();
+        for number in [nonce, price_wei, 21_000, 0, 0, 0] {
+            put_uint(&mut payload, number);
+        }
+        let mut signed = Vec::new();
+        put_list(&mut signed, &payload);
+        let signature = Key::new(seed).sign(&keccak256(&[&signed]).0);
+        put_uint(&mut payload, 27 + u64::from(signature[64]));
+        for part in [&signature[..32], &signature[32..64]] {
+            let digits: Vec<u8> = part.iter().copied().skip_while(|byte| *byte == 0).collect();
+            put_bytes(&mut payload, &digits);
+        }
+        let mut raw = Vec::new();
+        put_list(&mut raw, &payload);
+        let tx = Tx::decode(&raw).unwrap();
+        assert_eq!(tx.sender.0 .0, Key::new(seed).address().0);
+        Arc::new(tx)
+    }
+
+    fn nonces(txs: &[Arc<Tx>]) -> Vec<u64> {
+        txs.iter().map(|tx| tx.nonce).collect()
+    }
+
+    #[test]
+    fn senders_take_turns_by_arrival_and_each_keeps_its_order() {
+        let mut pool = Pool::default();
+        for (seed, nonce) in [(1, 11), (2, 0), (1, 10), (2, 1), (3, 5)] {
+            pool.add(tx(seed, nonce, 0), 0).unwrap();
+        }
+        let one = Address::from(Key::new(1).address().0);
+        let account = |sender: &Address| if *sender == one { 10 } else { 0 };
+        // Sender 3 waits for five others of its own; sender 1's first came after sender 2's first.
+        assert_eq!(nonces(&pool.ready(account, 9)), [0, 10, 11, 1]);
+        assert_eq!(nonces(&pool.ready(account, 2)), [0, 10]);
+        assert_eq!((pool.next_nonce(&one, 10), pool.next_nonce(&one, 9)), (12, 9));
+        pool.settle(|sender| if *sender == one { 11 } else { 1 });
+        assert_eq!((nonces(&pool.ready(|sender| account(sender).max(1), 9)), pool.len()), (vec![1], 3));
+    }
+
+    #[test]
+    fn copies_cheap_replacements_and_nonces_far_ahead_are_refused() {
+        let mut pool = Pool::default();
+        let check = |pool: &mut Pool, nonce: u64, price: u64, expect: Result<(), Refusal>| {
+            assert_eq!(pool.add(tx(1, nonce, price), 0), expect, "{nonce} {price}");
+        };
+        check(&mut pool, 0, 100, Ok(()));
+        check(&mut pool, 0, 100, Err(Refusal::Known));
+        check(&mut pool, 0, 109, Err(Refusal::Underpriced));
+        check(&mut pool, 0, 110, Ok(()));
+        check(&mut pool, 0, 100, Err(Refusal::Underpriced));
+        check(&mut pool, NONCES_AHEAD_MAX, 0, Ok(()));
+        check(&mut pool, NONCES_AHEAD_MAX + 1, 0, Err(Refusal::TooFarAhead));
+        assert_eq!(pool.len(), 2);
+        pool.remove(&tx(1, 0, 110));
+        assert!(pool.get(&tx(1, 0, 110).hash).is_none() && pool.len() == 1);
+    }
+
+    #[test]
+    fn a_full_pool_takes_replacements_only() {
+        let mut pool = Pool::default();
+        pool.add(tx(1, 0, 100), 0).unwrap();
+        // Names of transactions that nobody sent fill it as well as any.
+        pool.known.extend((1..TXS_MAX as u64).map(|n| B256::from(keccak256(&[&n.to_be_bytes()]).0)));
+        assert_eq!(pool.add(tx(1, 1, 100), 0), Err(Refusal::Full));
+        assert_eq!(pool.add(tx(1, 0, 200), 0), Ok(()));
+        assert_eq!(pool.len(), TXS_MAX);
+    }
+}
