@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use catenary_api::Message;
+use catenary_api::MessageView;
 use catenary_light_clients::Hash32;
 use catenary_protocol::Packet;
 use ethers_core::abi::ethabi::AbiError;
@@ -216,31 +216,31 @@ fn height(height: u64) -> Token {
 }
 
 /// Call data of a message to the router.
-pub(crate) fn message(message: &Message) -> Result<Vec<u8>> {
+pub(crate) fn message(message: MessageView<'_>) -> Result<Vec<u8>> {
     let router = Contract::Router;
     match message {
-        Message::UpdateClient { client_id, proof } => {
+        MessageView::UpdateClient { client_id, proof } => {
             router.call("updateClient", &[string(client_id), Token::Bytes(proof.abi_encode())])
         }
-        Message::Recv { packet: verified, proof, proof_height } => {
-            let fields = vec![packet(verified.packet()), Token::Bytes(proof.abi_encode()), height(*proof_height)];
+        MessageView::Recv { packet: sent, proof, proof_height } => {
+            let fields = vec![packet(sent), Token::Bytes(proof.abi_encode()), height(proof_height)];
             router.call("recvPacket", &[Token::Tuple(fields)])
         }
-        Message::Ack { ack, proof, proof_height } => {
-            let app_ack = ack.acknowledgement().single().map_err(|error| Error::Body {
+        MessageView::Ack { packet: sent, acknowledgement, proof, proof_height } => {
+            let app_ack = acknowledgement.single().map_err(|error| Error::Body {
                 got: format!("an acknowledgement that cannot be delivered ({error})"),
                 expected: "exactly one app acknowledgement",
             })?;
             let fields = vec![
-                packet(ack.packet()),
+                packet(sent),
                 Token::Bytes(app_ack.to_vec()),
                 Token::Bytes(proof.abi_encode()),
-                height(*proof_height),
+                height(proof_height),
             ];
             router.call("ackPacket", &[Token::Tuple(fields)])
         }
-        Message::Timeout { timeout, proof, proof_height } => {
-            let fields = vec![packet(timeout.packet()), Token::Bytes(proof.abi_encode()), height(*proof_height)];
+        MessageView::Timeout { packet: sent, proof, proof_height } => {
+            let fields = vec![packet(sent), Token::Bytes(proof.abi_encode()), height(proof_height)];
             router.call("timeoutPacket", &[Token::Tuple(fields)])
         }
     }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use catenary_api::{
-    Account, Broadcast, BuildRequest, ChainSink, Message, PublicKey, SignedTx, SinkLimits, TxHash, TxReceipt,
-    UnsignedTx,
+    Account, Broadcast, BuildRequest, ChainSink, Message, PlainBuildRequest, PlainSink, PublicKey, SignedTx,
+    SinkLimits, TxHash, TxReceipt, UnsignedTx,
 };
 use catenary_light_clients::Hash32;
 use catenary_protocol::attestation::Address;
@@ -84,8 +84,8 @@ impl EvmAdapter {
         }
     }
 
-    async fn build_tx(&self, request: BuildRequest<'_>) -> Result<UnsignedTx> {
-        let payload = tx::payload(|| self.router(), request.body)?;
+    async fn build_tx(&self, request: PlainBuildRequest<'_>) -> Result<UnsignedTx> {
+        let payload = tx::payload(|| self.router(), &request.body)?;
         let max = self.config.tx_bytes_max;
         // Before the node is asked: an estimate of what cannot be sent is wasted.
         if payload.data.len() > max {
@@ -96,7 +96,7 @@ impl EvmAdapter {
         let estimate = self.estimate(&from, &payload, price_wei).await?;
         let limit = estimate.saturating_mul(self.config.gas_multiplier_percent) / 100;
         let gas = Gas { limit: limit.min(self.config.gas_max), price_wei };
-        let unsigned = tx::unsigned(self.config.chain_id, payload, &request, gas);
+        let unsigned = tx::unsigned(self.config.chain_id, payload, request.nonce, gas);
         if unsigned.size_bytes > max {
             return Err(Error::TxTooLarge { got: unsigned.size_bytes, max });
         }
@@ -225,7 +225,7 @@ impl ChainSink for EvmAdapter {
     }
 
     async fn build(&self, request: BuildRequest<'_>) -> catenary_api::Result<UnsignedTx> {
-        Ok(self.build_tx(request).await?)
+        Ok(self.build_tx(request.view()).await?)
     }
 
     fn finish(&self, unsigned: &UnsignedTx, signature: &[u8; 65]) -> catenary_api::Result<SignedTx> {
@@ -242,7 +242,7 @@ impl ChainSink for EvmAdapter {
 
     fn size_bytes(&self, message: &Message) -> usize {
         // A message that cannot be encoded is refused by `build`; here it counts as too large for any transaction.
-        abi::message(message).map_or(usize::MAX, |data| data.len().saturating_add(limits::MULTICALL_ITEM_BYTES))
+        abi::message(message.view()).map_or(usize::MAX, |data| data.len().saturating_add(limits::MULTICALL_ITEM_BYTES))
     }
 
     fn limits(&self) -> SinkLimits {
@@ -251,6 +251,13 @@ impl ChainSink for EvmAdapter {
             gas_max: self.config.gas_max,
             messages_max: limits::MESSAGES_MAX,
         }
+    }
+}
+
+#[async_trait]
+impl PlainSink for EvmAdapter {
+    async fn build_plain(&self, request: PlainBuildRequest<'_>) -> catenary_api::Result<UnsignedTx> {
+        Ok(self.build_tx(request).await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Legacy transactions with EIP-155 replay protection: what permissioned EVM networks take, old forks included.
 
-use catenary_api::{BuildRequest, PublicKey, SignedTx, TxBody, TxHash, UnsignedTx};
+use catenary_api::{BodyView, PublicKey, SignedTx, TxHash, UnsignedTx};
 use catenary_light_clients::Hash32;
 use catenary_protocol::attestation::Address;
 use ethers_core::types::{Signature, TransactionRequest, U256};
@@ -21,18 +21,18 @@ pub(crate) struct Payload {
 }
 
 /// What a transaction calls: one message directly, more of them through the router's multicall, or a person's call.
-pub(crate) fn payload(router: impl FnOnce() -> Result<Address>, body: &TxBody) -> Result<Payload> {
+pub(crate) fn payload(router: impl FnOnce() -> Result<Address>, body: &BodyView<'_>) -> Result<Payload> {
     match body {
-        TxBody::Call(calls) => match calls.as_slice() {
+        BodyView::Call(calls) => match calls {
             [call] => Ok(Payload { to: call.to, data: call.data.clone() }),
             _ => Err(Error::Body { got: format!("{} calls", calls.len()), expected: "exactly one call" }),
         },
-        TxBody::Deliver(messages) => {
+        BodyView::Deliver(messages) => {
             if messages.is_empty() || messages.len() > limits::MESSAGES_MAX {
                 let got = format!("{} messages", messages.len());
                 return Err(Error::Body { got, expected: "one to a hundred messages" });
             }
-            let mut calls = messages.iter().map(abi::message).collect::<Result<Vec<_>>>()?;
+            let mut calls = messages.iter().copied().map(abi::message).collect::<Result<Vec<_>>>()?;
             let data = if calls.len() == 1 { calls.remove(0) } else { abi::multicall(calls)? };
             Ok(Payload { to: Some(router()?), data })
         }
@@ -74,9 +74,9 @@ pub(crate) struct Gas {
 }
 
 /// The unsigned transaction.
-pub(crate) fn unsigned(chain_id: u64, payload: Payload, request: &BuildRequest<'_>, gas: Gas) -> UnsignedTx {
+pub(crate) fn unsigned(chain_id: u64, payload: Payload, nonce: u64, gas: Gas) -> UnsignedTx {
     let mut tx = TransactionRequest::new()
-        .nonce(request.nonce)
+        .nonce(nonce)
         .gas_price(U256::from(gas.price_wei))
         .gas(gas.limit)
         .value(0u64)
@@ -88,7 +88,7 @@ pub(crate) fn unsigned(chain_id: u64, payload: Payload, request: &BuildRequest<'
         digest: Hash32(keccak256(&rlp)),
         size_bytes: rlp.len().saturating_add(limits::SIGNATURE_BYTES),
         payload: rlp.to_vec(),
-        nonce: request.nonce,
+        nonce,
         gas_limit: gas.limit,
     }
 }
@@ -124,7 +124,7 @@ pub(crate) fn signed(chain_id: u64, unsigned: &UnsignedTx, signature: &[u8; 65])
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use catenary_api::{Account, Call};
+    use catenary_api::{Call, TxBody};
     use serde_json::Value;
 
     use super::*;
@@ -134,10 +134,7 @@ mod tests {
     const CHAIN_ID: u64 = 1337;
 
     fn build(payload: Payload, nonce: u64, gas: Gas) -> UnsignedTx {
-        let body = TxBody::Call(Vec::new());
-        let key = PublicKey([2; 33]);
-        let account = Account { address: String::new(), number: 0, nonce, balance: String::new() };
-        unsigned(CHAIN_ID, payload, &BuildRequest { body: &body, public_key: &key, account: &account, nonce }, gas)
+        unsigned(CHAIN_ID, payload, nonce, gas)
     }
 
     /// A recorded transaction, built again: unsigned form, and the signature that it had.
@@ -233,23 +230,23 @@ mod tests {
     fn a_body_is_one_call_or_some_messages() {
         let call = Call { to: Some([1; 20]), type_url: String::new(), data: vec![1], summary: String::new() };
         let router = || Ok([9; 20]);
-        let one = payload(router, &TxBody::Call(vec![call.clone()])).unwrap();
+        let one = payload(router, &TxBody::Call(vec![call.clone()]).view()).unwrap();
         assert_eq!(one, Payload { to: Some([1; 20]), data: vec![1] });
         for body in [TxBody::Call(vec![]), TxBody::Call(vec![call.clone(), call]), TxBody::Deliver(vec![])] {
-            assert_eq!(payload(router, &body).unwrap_err().code(), "EVM-TXN-002");
+            assert_eq!(payload(router, &body.view()).unwrap_err().code(), "EVM-TXN-002");
         }
         let update = catenary_api::Message::UpdateClient {
             client_id: "client-0".to_owned(),
             proof: catenary_protocol::AttestationProof { data: vec![5; 64], signatures: vec![[6; 65]; 2] },
         };
-        let direct = payload(router, &TxBody::Deliver(vec![update.clone()])).unwrap();
+        let direct = payload(router, &TxBody::Deliver(vec![update.clone()]).view()).unwrap();
         assert_eq!(direct.to, Some([9; 20]));
         assert_eq!(direct.data[..4], keccak256("updateClient(string,bytes)")[..4]);
-        let both = payload(router, &TxBody::Deliver(vec![update.clone(); 2])).unwrap();
+        let both = payload(router, &TxBody::Deliver(vec![update.clone(); 2]).view()).unwrap();
         assert_eq!(both.data[..4], keccak256("multicall(bytes[])")[..4]);
         let item = direct.data.len() + limits::MULTICALL_ITEM_BYTES;
         assert!(both.data.len() <= 4 + 64 + 2 * item, "a message costs no more than is counted for it");
         let many = TxBody::Deliver(vec![update; limits::MESSAGES_MAX + 1]);
-        assert_eq!(payload(router, &many).unwrap_err().code(), "EVM-TXN-002");
+        assert_eq!(payload(router, &many.view()).unwrap_err().code(), "EVM-TXN-002");
     }
 }

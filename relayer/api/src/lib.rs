@@ -11,12 +11,14 @@
 pub mod claim;
 pub mod error;
 pub mod limits;
+pub mod plain;
 pub mod signer;
 pub mod sink;
 pub mod source;
 
 pub use claim::{ClientClaim, EventClaim, Head, Identity, PacketEvent, ProofClaim, TxHash};
 pub use error::{Error, Result};
+pub use plain::{BodyView, MessageView, PlainBuildRequest, PlainSink};
 pub use signer::{KeyId, PublicKey, Purpose, SignRequest, Signer};
 pub use sink::{
     Account, Broadcast, BuildRequest, Call, ChainSink, Message, SignedTx, SinkLimits, TxBody, TxReceipt, UnsignedTx,
