@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use catenary_adapter_evm::setup::{self, Counterparty, LightClientArguments, Role, TransferArguments};
 use catenary_adapter_evm::{EvmAdapter, EvmConfig, COMMITMENT_SLOT};
+use catenary_adapter_process::{ProcessAdapter, ProcessConfig};
 use catenary_adapter_testkit::{Emitted, Fault, Harness, Profile, Sides, TestKey};
 use catenary_api::{ChainSource, PacketEvent, PublicKey, TxBody, TxReceipt};
 use catenary_light_clients::qbft::{self, Config, Qbft};
-use catenary_light_clients::{Anchor, LightClient};
+use catenary_light_clients::{Anchor, Hash32, LightClient};
 use catenary_protocol::ics20;
 use tokio::sync::Mutex;
 
@@ -99,6 +100,28 @@ impl EvmHarness {
     #[must_use]
     pub fn in_process() -> Open {
         Box::new(|config| Ok(Sides::of(std::sync::Arc::new(EvmAdapter::new(config).map_err(words)?))))
+    }
+
+    /// Opens the adapter in its own process, from the program of a manifest.
+    ///
+    /// # Errors
+    /// The program cannot be read.
+    pub fn in_process_of_its_own(manifest: std::path::PathBuf, program: &std::path::Path) -> Result<Open, Fault> {
+        let sha256 = Hash32::sha256(&[&std::fs::read(program).map_err(words)?]);
+        Ok(Box::new(move |config| {
+            let settings = [("router", config.router.map(|router| format!("0x{}", hex::encode(router))))];
+            let settings = settings.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+            let adapter = ProcessAdapter::new(ProcessConfig {
+                chain: config.name,
+                chain_id: config.chain_id.to_string(),
+                urls: config.urls,
+                settings: settings.collect(),
+                manifest: manifest.clone(),
+                sha256,
+                call_deadline_ms: ProcessConfig::CALL_DEADLINE_MS,
+            });
+            Ok(Sides::of(std::sync::Arc::new(adapter.map_err(words)?)))
+        }))
     }
 
     fn config(&self, through: Option<SocketAddr>) -> Result<EvmConfig, Fault> {

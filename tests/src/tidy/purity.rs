@@ -7,6 +7,8 @@ use super::{Source, Violation};
 const PLATFORM: &str = "relayer/node/src/platform.rs";
 /// The same for the devnets: chains have a clock of their own, and they know nothing of the node.
 const DEVNET_PLATFORM: &str = "adapters/devnet/src/platform.rs";
+/// The same for adapters in their own process, which are started again after a wait.
+const PROCESS_PLATFORM: &str = "adapters/process/src/platform.rs";
 /// The only file that names sled.
 const SLED: &str = "relayer/node/src/store/sled.rs";
 
@@ -33,7 +35,7 @@ pub fn world(sources: &[Source]) -> Vec<Violation> {
     let inside = |text: &str| WORLD.into_iter().find(|w| text.contains(w));
     let advice = format!("time, sleep and randomness come from {PLATFORM}, as arguments");
     let last = WORLD.map(|w| w.rsplit("::").next().unwrap_or(w));
-    look(&without(sources, &[PLATFORM, DEVNET_PLATFORM]), &last, &advice, (&named, &inside))
+    look(&without(sources, &[PLATFORM, DEVNET_PLATFORM, PROCESS_PLATFORM]), &last, &advice, (&named, &inside))
 }
 
 /// Uses of sled outside of the one store file.

@@ -45,11 +45,12 @@ impl Source {
     }
 
     /// Whether the whole file belongs to tests: it lies in a tests or fuzz crate, in the conformance suite, which only
-    /// tests link, or in a folder of tests.
+    /// tests link, or in a folder of tests or of examples.
     #[must_use]
     pub fn is_test_file(&self) -> bool {
         let crates = ["tests/", "adapters/testkit/"];
-        crates.iter().any(|c| self.path.starts_with(c)) || self.path.contains("/fuzz/") || self.path.contains("/tests/")
+        let folders = ["/fuzz/", "/tests/", "/examples/"];
+        crates.iter().any(|c| self.path.starts_with(c)) || folders.iter().any(|f| self.path.contains(f))
     }
 }
 
