@@ -52,6 +52,21 @@ fn refusals_have_a_code_and_exit_with_one() {
     check("good.toml", &good, &["path", "create", "nowhere"], "NODE-CLI-016");
     check("good.toml", &good, &["run"], "CFG-");
     check("good.toml", &good, &["packet", "retry", "quorum/client-0/1"], "NODE-CLI-010");
+
+    // An adapter in its own process: its manifest is read, and its executable compared with the pin.
+    let manifest = dir.path().join("adapter.toml");
+    let section = format!("[chains.process]\nmanifest = {manifest:?}\nsha256 = \"{}\"\n[chains.evm]", "1b".repeat(32));
+    let process = good.replacen("family = \"qbft\"", "family = \"qbft\"\nadapter = \"process\"", 1).replacen(
+        "[chains.evm]",
+        &section,
+        1,
+    );
+    check("process.toml", &process, &["check"], "PROC-001");
+    let example = include_str!("../../../adapters/process/examples/python/ledger.toml");
+    fs::write(&manifest, example).expect("written");
+    check("process.toml", &process, &["check"], "PROC-003");
+    fs::write(dir.path().join("ledger.py"), "anything").expect("written");
+    check("process.toml", &process, &["check"], "PROC-002");
 }
 
 #[test]

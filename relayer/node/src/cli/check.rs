@@ -8,6 +8,8 @@ use crate::wiring;
 
 /// Checks the configuration and the keys; with `online` also the chains.
 pub(super) async fn check(config: &Config, with_chains: bool, output: Output) -> Result<(), Failure> {
+    let processes = config.chains.iter().filter_map(|chain| wiring::check_process(chain).transpose());
+    let processes = processes.collect::<Result<Vec<_>, _>>()?;
     // A running node holds the journal; then the anchors of the file are those that are checked.
     let with_anchors = match open_ledger(config) {
         Ok(ledger) => Some(wiring::with_anchors(config.clone(), &ledger)?),
@@ -24,6 +26,7 @@ pub(super) async fn check(config: &Config, with_chains: bool, output: Output) ->
         config.digest()
     )];
     lines.push("keys: every key is there and bound to its chain and role".to_owned());
+    lines.extend(processes);
     if with_chains {
         created?;
         lines.extend(online::check(config).await?);

@@ -143,6 +143,7 @@ fn chain(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option
     let trust = trust(parser, &key("trust"), raw.trust.as_ref());
     let stale = parser.duration_or(&key("stale_after"), raw.stale_after.as_deref(), defaults::STALE_AFTER_SECONDS);
     let adapter = family.and_then(|family| chain_sections::adapter(parser, at, family, raw));
+    let process = chain_sections::process(parser, at, raw);
     let (trust, skipping) = trust?;
     Some(Chain {
         name: name?,
@@ -156,6 +157,7 @@ fn chain(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option
         skipping,
         stale_after_seconds: stale?,
         adapter: adapter?,
+        process: process?,
     })
 }
 

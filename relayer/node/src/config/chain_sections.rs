@@ -1,4 +1,4 @@
-//! The `[chains.evm]` and `[chains.cosmos]` sections.
+//! The `[chains.evm]`, `[chains.cosmos]` and `[chains.process]` sections.
 
 use catenary_light_clients::bft::ValidatorContract;
 use catenary_light_clients::Family;
@@ -6,7 +6,7 @@ use catenary_light_clients::Family;
 use super::defaults;
 use super::error::ProblemKind;
 use super::raw::{RawChain, RawCosmos, RawEvm};
-use super::types::{AdapterConfig, Cosmos, Evm, EvmGasPrice};
+use super::types::{AdapterConfig, Cosmos, Evm, EvmGasPrice, Process};
 use super::values::Parser;
 
 /// The section that the family needs; the other one is refused.
@@ -25,6 +25,34 @@ pub(super) fn adapter(parser: &mut Parser, at: &str, family: Family, raw: &RawCh
             evm(parser, &format!("{at}.evm"), family, &raw.evm.clone().unwrap_or_default()).map(AdapterConfig::Evm)
         }
         Family::CometBft => cosmos(parser, &format!("{at}.cosmos"), raw.cosmos.as_ref()).map(AdapterConfig::Cosmos),
+    }
+}
+
+/// The adapter's own process, when the chain says `adapter = "process"`. The family's section stays: it says where the
+/// light client finds what it verifies, and goes to the adapter as settings.
+pub(super) fn process(parser: &mut Parser, at: &str, raw: &RawChain) -> Option<Option<Process>> {
+    let key = |name: &str| format!("{at}.{name}");
+    match (raw.adapter.as_deref(), &raw.process) {
+        (None | Some("builtin"), None) => Some(None),
+        (None | Some("builtin"), Some(_)) => {
+            parser.missing(&key("adapter"), "say adapter = \"process\", or drop the section")
+        }
+        (Some("process"), None) => {
+            parser.missing(&key("process"), "name the adapter's manifest and the sha256 of its executable")
+        }
+        (Some("process"), Some(section)) => {
+            let sha256 = parser.hash(&key("process.sha256"), &section.sha256);
+            if section.manifest.is_empty() {
+                return parser.missing(&key("process.manifest"), "the path of the adapter's manifest");
+            }
+            let (manifest, settings) = (section.manifest.clone().into(), section.settings.clone());
+            Some(Some(Process { manifest, sha256: sha256?, settings }))
+        }
+        (Some(got), _) => {
+            let expected = "where the adapter runs: builtin or process";
+            parser.refuse(&key("adapter"), ProblemKind::Malformed { got: got.into(), expected });
+            None
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub use error::{ConfigErrors, Problem, ProblemKind};
 use raw::Raw;
 pub use types::{
     AdapterConfig, Attestor, AttestorService, Chain, Config, Cosmos, Endpoint, Evm, EvmGasPrice, KeystoreConfig,
-    Limits, LogFormat, NodeTls, Operator, PathConfig, PeerTls, Side, Telemetry,
+    Limits, LogFormat, NodeTls, Operator, PathConfig, PeerTls, Process, Side, Telemetry,
 };
 use values::Parser;
 

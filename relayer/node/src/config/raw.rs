@@ -83,6 +83,15 @@ pub(super) struct RawCosmos {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawProcess {
+    pub(super) manifest: String,
+    pub(super) sha256: String,
+    #[serde(default)]
+    pub(super) settings: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawChain {
     pub(super) name: String,
     pub(super) family: String,
@@ -99,6 +108,8 @@ pub(super) struct RawChain {
     pub(super) trust: Option<RawTrust>,
     pub(super) evm: Option<RawEvm>,
     pub(super) cosmos: Option<RawCosmos>,
+    pub(super) adapter: Option<String>,
+    pub(super) process: Option<RawProcess>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

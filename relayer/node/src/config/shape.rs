@@ -78,6 +78,8 @@ const CHAIN: Shape = Table(&[
             ("store_prefix", Leaf),
         ]),
     ),
+    ("adapter", Leaf),
+    ("process", Table(&[("manifest", Leaf), ("sha256", Leaf), ("settings", Map(&Leaf))])),
 ]);
 
 const OPERATOR: Shape = Table(&[
@@ -116,8 +118,8 @@ pub(super) const ROOT: Shape = Table(&[
 ]);
 
 /// Keys whose values are 32 public bytes in hex, which otherwise look like a private key.
-const PUBLIC_HASHES: [&str; 5] =
-    ["hash", "light_client_code_hash", "certificate_sha256", "commitment_slot", "validator_slot"];
+const PUBLIC_HASHES: [&str; 6] =
+    ["hash", "light_client_code_hash", "certificate_sha256", "commitment_slot", "validator_slot", "sha256"];
 /// Parts of key names that say "secret".
 const SECRET_WORDS: [&str; 8] =
     ["private", "secret", "mnemonic", "seed", "passphrase", "password", "token", "credential"];

@@ -250,6 +250,35 @@ fn a_family_takes_its_own_section_only() {
 }
 
 #[test]
+fn an_adapter_in_its_own_process_is_named_with_its_pin() {
+    const HASH: &str = "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
+    let section = |manifest: &str, sha256: &str| {
+        format!("[chains.process]\nmanifest = \"{manifest}\"\nsha256 = \"{sha256}\"\n[chains.evm]\ngas_price")
+    };
+    let said = |adapter: &str| format!("family = \"qbft\"\nadapter = \"{adapter}\"");
+    let with = |adapter: &str, section: &str, expect: &[(&str, &str)]| {
+        check(&[("family = \"qbft\"", &said(adapter)), ("[chains.evm]\ngas_price", section)], expect);
+    };
+    let (good, none) = (section("evm.toml", HASH), "[chains.evm]\ngas_price");
+    with("process", &good, &[]);
+    with("builtin", none, &[]);
+    with("process", none, &[("CFG-013", "chains[0].process")]);
+    with("builtin", &good, &[("CFG-013", "chains[0].adapter")]);
+    with("docker", none, &[("CFG-005", "chains[0].adapter")]);
+    with("process", &section("", HASH), &[("CFG-013", "chains[0].process.manifest")]);
+    with("process", &section("evm.toml", "0x12"), &[("CFG-005", "chains[0].process.sha256")]);
+    with("process", &section("evm.toml\"\nkeys = \"x", HASH), &[("CFG-002", "chains[0].process.keys")]);
+
+    let own = good.replace("[chains.evm]", "settings = { gas_max = \"70000\" }\n[chains.evm]");
+    let text = LOCALNET.replacen("family = \"qbft\"", &said("process"), 1);
+    let config = parse(&text.replacen(none, &own, 1)).unwrap();
+    let process = config.chain("quorum").unwrap().process.as_ref().unwrap();
+    assert_eq!((process.manifest.to_str(), process.sha256.0), (Some("evm.toml"), [11; 32]));
+    assert_eq!(process.settings["gas_max"], "70000");
+    assert!(config.chain("quorum").unwrap().instance().is_none(), "the family's section says where the router is");
+}
+
+#[test]
 fn a_path_to_an_unknown_chain_is_refused() {
     let errors = parse(&LOCALNET.replace("[paths.b]\nchain = \"simd\"", "[paths.b]\nchain = \"besu\"")).unwrap_err();
     let text = errors.to_string();
@@ -418,7 +447,8 @@ fn leaves_of_tree(tree: &Value, at: &str, into: &mut BTreeSet<String>) {
     match tree {
         Value::Object(map) => {
             for (key, value) in map {
-                let key = if at.ends_with("operators[].attestors") { "*" } else { key };
+                let free = ["operators[].attestors", "process.settings"].iter().any(|map| at.ends_with(map));
+                let key = if free { "*" } else { key };
                 leaves_of_tree(value, &format!("{at}.{key}"), into);
             }
         }

@@ -1,5 +1,6 @@
 //! The configuration, parsed: whoever holds a [`Config`] need not check a field again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -134,6 +135,19 @@ pub struct Chain {
     pub stale_after_seconds: u64,
     /// What the adapter needs.
     pub adapter: AdapterConfig,
+    /// The adapter's own process; `None` for one that is built in.
+    pub process: Option<Process>,
+}
+
+/// An adapter in its own process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Process {
+    /// Its manifest.
+    pub manifest: PathBuf,
+    /// SHA-256 that its executable must have.
+    pub sha256: Hash32,
+    /// Its own settings, beside those of the family's section.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// This node's attestation service for a chain.

@@ -1,14 +1,16 @@
 //! From a configured chain to a connected one.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
 
 use catenary_adapter_cosmos::{CosmosAdapter, CosmosConfig};
 use catenary_adapter_evm::{EvmAdapter, EvmConfig, GasPrice};
+use catenary_adapter_process::{ProcessAdapter, ProcessConfig};
 use catenary_light_clients::cometbft::CometBft;
 use catenary_light_clients::ibft2::Ibft2;
 use catenary_light_clients::qbft::Qbft;
-use catenary_light_clients::{Anchor, Family, LightClient, Rejection};
+use catenary_light_clients::{Address, Anchor, Family, Hash32, LightClient, Rejection};
 
 use super::WiringError;
 use crate::chain::{Adapter, Chain, ChainObserver, ChainOptions, ProveError};
@@ -29,6 +31,8 @@ pub enum FamilyAdapter {
     Evm(Arc<EvmAdapter>),
     /// Cosmos.
     Cosmos(Arc<CosmosAdapter>),
+    /// Any family, in its own process.
+    Process(Arc<ProcessAdapter>),
 }
 
 impl std::fmt::Debug for FamilyAdapter {
@@ -36,6 +40,7 @@ impl std::fmt::Debug for FamilyAdapter {
         f.write_str(match self {
             Self::Evm(_) => "Evm",
             Self::Cosmos(_) => "Cosmos",
+            Self::Process(_) => "Process",
         })
     }
 }
@@ -47,6 +52,7 @@ impl FamilyAdapter {
         match self {
             Self::Evm(adapter) => Adapter { source: adapter.clone(), sink: adapter.clone() },
             Self::Cosmos(adapter) => Adapter { source: adapter.clone(), sink: adapter.clone() },
+            Self::Process(adapter) => Adapter { source: adapter.clone(), sink: adapter.clone() },
         }
     }
 }
@@ -56,6 +62,10 @@ impl FamilyAdapter {
 /// # Errors
 /// A setting that the adapter refuses.
 pub fn build_adapter(config: &ChainConfig) -> Result<FamilyAdapter, WiringError> {
+    if let Some(process) = process_config(config) {
+        let adapter = ProcessAdapter::new(process).map_err(catenary_api::Error::from)?;
+        return Ok(FamilyAdapter::Process(Arc::new(adapter)));
+    }
     let urls = config.urls.iter().map(|url| url.expose().to_owned()).collect();
     match &config.adapter {
         AdapterConfig::Evm(evm) => {
@@ -99,6 +109,68 @@ pub fn build_adapter(config: &ChainConfig) -> Result<FamilyAdapter, WiringError>
             Ok(FamilyAdapter::Cosmos(Arc::new(adapter.map_err(catenary_api::Error::from)?)))
         }
     }
+}
+
+/// Checks the manifest and the executable of a chain whose adapter has its own process, and says what it is; `None`
+/// for an adapter that is built in.
+///
+/// # Errors
+/// The manifest cannot be used, or the executable is not the pinned one.
+pub fn check_process(config: &ChainConfig) -> Result<Option<String>, WiringError> {
+    let Some(process) = process_config(config) else { return Ok(None) };
+    let manifest = catenary_adapter_process::check(&process).map_err(catenary_api::Error::from)?;
+    let (name, version, sha256) = (manifest.name, manifest.version, process.sha256);
+    Ok(Some(format!("chain {}: adapter {name} {version} runs in its own process, sha256 {sha256}", config.name)))
+}
+
+/// What the adapter's own process is started with: the settings of the family's section, and its own over them.
+fn process_config(config: &ChainConfig) -> Option<ProcessConfig> {
+    let process = config.process.as_ref()?;
+    let mut settings = settings_of(config);
+    settings.extend(process.settings.clone());
+    Some(ProcessConfig {
+        chain: config.name.clone(),
+        chain_id: config.chain_id.clone(),
+        urls: config.urls.iter().map(|url| url.expose().to_owned()).collect(),
+        settings: settings.into_iter().collect(),
+        manifest: process.manifest.clone(),
+        sha256: process.sha256,
+        call_deadline_ms: ProcessConfig::CALL_DEADLINE_MS,
+    })
+}
+
+/// The family's section as text, under the names that it has in the configuration.
+fn settings_of(config: &ChainConfig) -> BTreeMap<String, String> {
+    let mut rows = match &config.adapter {
+        AdapterConfig::Evm(evm) => vec![
+            ("router", evm.router.map(|router| router.to_string())),
+            ("commitment_slot", Some(evm.commitment_slot.to_string())),
+            (
+                "gas_price",
+                Some(match evm.gas_price {
+                    EvmGasPrice::Fixed { wei } => wei.to_string(),
+                    EvmGasPrice::Node => "node".to_owned(),
+                }),
+            ),
+            ("gas_multiplier_percent", Some(evm.gas_multiplier_percent.to_string())),
+            ("gas_max", Some(evm.gas_max.to_string())),
+            ("tx_bytes_max", Some(evm.tx_bytes_max.to_string())),
+            ("confirmations_blocks", Some(evm.confirmations_blocks.to_string())),
+            ("validator_contract", evm.validator_contract.map(|contract| Address(contract.address).to_string())),
+            ("validator_slot", evm.validator_contract.map(|contract| Hash32(contract.slot).to_string())),
+        ],
+        AdapterConfig::Cosmos(cosmos) => vec![
+            ("address_prefix", Some(cosmos.address_prefix.clone())),
+            ("fee_denom", Some(cosmos.fee_denom.clone())),
+            ("gas_price", Some(cosmos.gas_price.clone())),
+            ("gas_multiplier_percent", Some(cosmos.gas_multiplier_percent.to_string())),
+            ("gas_max", Some(cosmos.gas_max.to_string())),
+            ("tx_bytes_max", Some(cosmos.tx_bytes_max.to_string())),
+            ("messages_max", Some(cosmos.messages_max.to_string())),
+        ],
+    };
+    rows.push(("family", Some(config.family.to_string())));
+    rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 /// Compares the chain id that the endpoint gives with the configuration's. It finds mistakes; that the chain is the

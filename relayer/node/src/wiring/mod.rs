@@ -15,7 +15,8 @@ use crate::keystore::KeystoreError;
 use crate::relay::SendError;
 
 pub use chains::{
-    build_adapter, check_chain_id, check_contracts, connect, observer_for, saved, with_anchors, FamilyAdapter,
+    build_adapter, check_chain_id, check_contracts, check_process, connect, observer_for, saved, with_anchors,
+    FamilyAdapter,
 };
 pub use paths::{restore, Signers};
 pub use run::{health_for, metrics_for, run};
