@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use catenary_light_clients::Class;
 use thiserror::Error;
 
 use super::consensus::{ConsensusKind, VALIDATORS_MAX};
@@ -110,7 +111,7 @@ impl EvmConfig {
 #[non_exhaustive]
 pub enum DevnetError {
     /// A configuration that cannot work.
-    #[error("{reason}")]
+    #[error("configuration of the EVM devnet: {reason}")]
     Config {
         /// What is wrong.
         reason: String,
@@ -119,7 +120,7 @@ pub enum DevnetError {
     #[error(transparent)]
     Wire(#[from] WireError),
     /// Too few validators are left to seal a block.
-    #[error("block {height} cannot be sealed: too many of the validators have stopped")]
+    #[error("block {height} cannot be sealed: too many of the validators have stopped; heal the network")]
     Stalled {
         /// The block that is missing.
         height: u64,
@@ -137,4 +138,28 @@ pub enum DevnetError {
     /// A task of the devnet ended by a bug.
     #[error("a task of the devnet ended early")]
     Task,
+}
+
+impl DevnetError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Config { .. } => "DEV-EVM-001",
+            Self::Wire(_) => "DEV-EVM-002",
+            Self::Stalled { .. } => "DEV-EVM-003",
+            Self::NoProgress { .. } => "DEV-EVM-004",
+            Self::Task => "DEV-EVM-005",
+        }
+    }
+
+    /// What may be done about it.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Config { .. } => Class::Config,
+            Self::Wire(_) | Self::Stalled { .. } | Self::NoProgress { .. } => Class::Transient,
+            Self::Task => Class::Bug,
+        }
+    }
 }
