@@ -1,5 +1,5 @@
 //! A plugin that does what it is told to do wrong, for the tests of the host: the setting `mode` names it.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test program")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::result_large_err, reason = "a test program")]
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,7 @@
 //! The guest side, for adapters written in Rust: a program whose `main` is [`serve`].
 //!
 //! The guest ends when its standard input ends: the host is gone, or wants it gone.
+#![allow(clippy::result_large_err, reason = "the size is that of the status of tonic, which its traits return")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -102,7 +102,7 @@ impl Manifest {
         }
         let mut manifest = Self::parse(&text).map_err(refuse)?;
         if manifest.executable.is_relative() {
-            manifest.executable = path.parent().unwrap_or(Path::new(".")).join(&manifest.executable);
+            manifest.executable = path.parent().unwrap_or_else(|| Path::new(".")).join(&manifest.executable);
         }
         Ok(manifest)
     }
