@@ -6,6 +6,7 @@ mod keys;
 mod online;
 mod output;
 mod queries;
+mod reference;
 mod setup;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use args::{
 };
 pub use output::Failure;
 use output::Output;
+pub use reference::reference_page;
 
 /// Runs the command line; the exit code is 0 when it did what was asked, 1 when it was refused, 2 for usage.
 #[must_use]

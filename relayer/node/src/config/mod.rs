@@ -13,6 +13,7 @@ mod check;
 mod defaults;
 mod error;
 mod raw;
+mod reference;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use serde_json::Value;
 
 pub use error::{ConfigErrors, Problem, ProblemKind};
 use raw::Raw;
+pub use reference::reference_page;
 pub use types::{
     AdapterConfig, Attestor, AttestorService, Chain, Config, Cosmos, Endpoint, Evm, EvmGasPrice, KeystoreConfig,
     Limits, LogFormat, NodeTls, Operator, PathConfig, PeerTls, Process, Side, Telemetry,
