@@ -2,7 +2,10 @@
 
 use catenary_protocol::proto::{decode_strict, Any, AttestationConsensusState};
 use cosmos_sdk_proto::cosmos::auth::v1beta1::{BaseAccount, QueryAccountRequest, QueryAccountResponse};
-use cosmos_sdk_proto::cosmos::bank::v1beta1::{QueryBalanceRequest, QueryBalanceResponse};
+use cosmos_sdk_proto::cosmos::bank::v1beta1::{
+    QueryBalanceRequest, QueryBalanceResponse, QuerySupplyOfRequest, QuerySupplyOfResponse,
+};
+use cosmos_sdk_proto::cosmos::base::v1beta1::Coin;
 use prost::Message;
 use tendermint::block::Height;
 use tendermint_rpc::endpoint::abci_query::{AbciQuery, Request};
@@ -197,11 +200,19 @@ pub(crate) async fn balance(transport: &Transport, address: &str, denom: &str) -
     let request = QueryBalanceRequest { address: address.to_owned(), denom: denom.to_owned() };
     let path = "/cosmos.bank.v1beta1.Query/Balance";
     let answer: Option<QueryBalanceResponse> = service(transport, path, &request, "balance answer").await?;
-    amount(transport.chain(), denom, answer)
+    amount(transport.chain(), denom, answer.and_then(|answer| answer.balance))
 }
 
-fn amount(chain: &str, denom: &str, answer: Option<QueryBalanceResponse>) -> Result<String> {
-    let Some(coin) = answer.and_then(|answer| answer.balance) else { return Ok("0".to_owned()) };
+/// What exists of a denomination in base units, decimal.
+pub(crate) async fn supply(transport: &Transport, denom: &str) -> Result<String> {
+    let request = QuerySupplyOfRequest { denom: denom.to_owned() };
+    let path = "/cosmos.bank.v1beta1.Query/SupplyOf";
+    let answer: Option<QuerySupplyOfResponse> = service(transport, path, &request, "supply answer").await?;
+    amount(transport.chain(), denom, answer.and_then(|answer| answer.amount))
+}
+
+fn amount(chain: &str, denom: &str, answer: Option<Coin>) -> Result<String> {
+    let Some(coin) = answer else { return Ok("0".to_owned()) };
     if coin.denom != denom {
         let chain = chain.to_owned();
         return Err(Error::Mismatch {
@@ -281,14 +292,14 @@ mod tests {
     #[test]
     fn balances_as_the_chain_encodes_them() {
         let golden: QueryBalanceResponse = golden("balance");
+        let golden = golden.balance.unwrap();
         assert_eq!(amount("c", "stake", Some(golden.clone())), Ok("12345".to_owned()));
         assert_eq!(amount("c", "stake", None), Ok("0".to_owned()));
-        assert_eq!(amount("c", "stake", Some(QueryBalanceResponse { balance: None })), Ok("0".to_owned()));
         let other = amount("c", "atoken", Some(golden.clone()));
         assert!(matches!(other, Err(Error::Mismatch { .. })), "{other:?}");
         for text in ["", "-1", "1.5", "1e9", " 1", &"9".repeat(79)] {
             let mut spoilt = golden.clone();
-            spoilt.balance.as_mut().unwrap().amount = text.to_owned();
+            text.clone_into(&mut spoilt.amount);
             let got = amount("c", "stake", Some(spoilt));
             assert!(matches!(got, Err(Error::QueryDecode { .. })), "{text:?}");
         }

@@ -46,6 +46,14 @@ impl CosmosAdapter {
         self.judged(query::balance(&self.transport, address, denom).await)
     }
 
+    /// What exists of a denomination in base units, decimal: for a voucher, what stands for value locked elsewhere.
+    ///
+    /// # Errors
+    /// Transport and decoding errors.
+    pub async fn supply(&self, denom: &str) -> Result<String> {
+        self.judged(query::supply(&self.transport, denom).await)
+    }
+
     /// Time in nanoseconds that an attestation client holds for a height; `None` when it holds none.
     ///
     /// # Errors
