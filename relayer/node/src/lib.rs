@@ -5,6 +5,8 @@ pub mod attestor;
 pub mod chain;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "demo")]
+mod demo;
 pub mod journal;
 pub mod keystore;
 pub mod platform;

@@ -56,6 +56,32 @@ pub enum Command {
     /// Attestor: let a key sign again after its memory was lost.
     #[command(subcommand)]
     Attestor(AttestorCommand),
+    /// See it work: two networks and three operators in this process, transfers both ways, and everything that tries
+    /// to go wrong. Needs no configuration.
+    #[cfg(feature = "demo")]
+    Demo(DemoArgs),
+}
+
+/// How the demo runs.
+#[cfg(feature = "demo")]
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Empty or new folder for configurations, keys, journals and logs, which stay there; without it they are in a
+    /// temporary folder that goes at the end.
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// Stay up with a trickle of transfers until Ctrl-C, when all has been shown.
+    #[arg(long, conflicts_with = "once")]
+    pub keep_running: bool,
+    /// End when all has been shown: the default. The exit code is 0 when every step held.
+    #[arg(long)]
+    pub once: bool,
+    /// Shortest time between two blocks of each network, 50ms to 5s.
+    #[arg(long, default_value = "200ms", value_parser = crate::demo::speed)]
+    pub speed: std::time::Duration,
+    /// What all keys, the networks and the payment references follow from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// Commands about chains.

@@ -4,10 +4,10 @@ pub mod args;
 mod check;
 mod keys;
 mod online;
-mod output;
+pub(crate) mod output;
 mod queries;
 mod reference;
-mod setup;
+pub(crate) mod setup;
 
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ pub use output::Failure;
 use output::Output;
 pub use reference::reference_page;
 
-/// Runs the command line; the exit code is 0 when it did what was asked, 1 when it was refused, 2 for usage.
+/// Runs the command line; the exit code is 0 when it did what was asked, 1 when it was refused, 2 for usage, and 130
+/// when Ctrl-C ended the demo.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
@@ -39,7 +40,7 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     match runtime.block_on(dispatch(cli, output)) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
             std::process::ExitCode::FAILURE
@@ -47,7 +48,17 @@ pub fn main() -> std::process::ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli, output: Output) -> Result<(), Failure> {
+async fn dispatch(cli: Cli, output: Output) -> Result<std::process::ExitCode, Failure> {
+    #[cfg(feature = "demo")]
+    if let Command::Demo(args) = &cli.command {
+        return crate::demo::run(args, output).await;
+    }
+    node_command(cli, output).await?;
+    Ok(std::process::ExitCode::SUCCESS)
+}
+
+/// The commands that a configuration is needed for.
+async fn node_command(cli: Cli, output: Output) -> Result<(), Failure> {
     let config = Config::load(&cli.config, &[])?;
     if !matches!(cli.command, Command::Run) {
         // Tools log warnings only; what they do is printed.
@@ -77,6 +88,9 @@ async fn dispatch(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Attestor(AttestorCommand::Reset { key, reason, actor }) => {
             keys::reset_attestor(&config, &key, (actor, reason), output)
         }
+        // It has no configuration and was run before one was looked for.
+        #[cfg(feature = "demo")]
+        Command::Demo(_) => Ok(()),
     }
 }
 
@@ -126,7 +140,7 @@ async fn run(config: Config) -> Result<(), Failure> {
 }
 
 /// Waits for Ctrl-C or SIGTERM.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => {

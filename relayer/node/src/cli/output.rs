@@ -18,6 +18,18 @@ impl Failure {
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into() }
     }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What it is, and what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
 }
 
 macro_rules! failures {
@@ -55,13 +67,13 @@ impl From<crate::config::ConfigErrors> for Failure {
 
 /// Where output goes and in which form.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Output {
-    pub(super) json: bool,
+pub(crate) struct Output {
+    pub(crate) json: bool,
 }
 
 impl Output {
     /// Prints a result: `value` with `--json`, else `text`. A closed pipe is the reader's wish, not an error.
-    pub(super) fn result(self, value: &impl Serialize, text: &str) {
+    pub(crate) fn result(self, value: &impl Serialize, text: &str) {
         let line = if self.json {
             serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
         } else {
@@ -78,7 +90,7 @@ impl Output {
     }
 
     /// Prints a refusal on standard error.
-    pub(super) fn failure(self, failure: &Failure) {
+    pub(crate) fn failure(self, failure: &Failure) {
         let line = if self.json {
             serde_json::json!({ "error": { "code": failure.code, "message": failure.message } }).to_string()
         } else {
@@ -89,7 +101,7 @@ impl Output {
 }
 
 /// A table for people: columns as wide as their widest cell.
-pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = header.iter().map(|cell| cell.len()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

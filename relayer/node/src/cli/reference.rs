@@ -13,7 +13,7 @@ pub fn reference_page() -> String {
         "# Command line\n\n\
          Generated from `relayer/node/src/cli/args.rs`; a test compares the two (`UPDATE=1 cargo test -p catenary reference`\n\
          writes it again). Exit codes: 0 done, 1 refused or failed (the message has a stable code, see [ERRORS](ERRORS.md)),\n\
-         2 the command line was not understood.\n",
+         2 the command line was not understood, 130 Ctrl-C ended the demo.\n",
     );
     let root = Cli::command();
     page.push_str("\n## Options of every command\n\n| option | meaning | default |\n| --- | --- | --- |\n");

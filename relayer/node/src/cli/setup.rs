@@ -13,7 +13,7 @@ use crate::config::{AdapterConfig, Chain as ChainConfig, Config, Side};
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
 use crate::relay::{PathWatch, Sender, SenderParts};
-use crate::setup::{self, End, Place, TransferOrder};
+use crate::setup::{self, Created, Deployed, End, Place, TransferOrder};
 use crate::store::Ledger;
 use crate::wiring::{self, FamilyAdapter, Signers};
 
@@ -24,7 +24,12 @@ const WAIT_POLL_MS: u64 = 500;
 
 /// A sender of a person's key, with what an earlier run left open settled first: a command that was killed after its
 /// broadcast and is given again must not send twice unseen.
-async fn sender(config: &Config, chain: &ChainConfig, key: &str, ledger: &Arc<Ledger>) -> Result<Arc<Sender>, Failure> {
+pub(crate) async fn sender(
+    config: &Config,
+    chain: &ChainConfig,
+    key: &str,
+    ledger: &Arc<Ledger>,
+) -> Result<Arc<Sender>, Failure> {
     let passphrase = config.keystore.passphrase.read()?;
     let id = KeyId(key.to_owned());
     let keystore = Keystore::new(&config.keystore.dir);
@@ -53,16 +58,9 @@ fn transaction_key(chain: &ChainConfig) -> Result<&str, Failure> {
     chain.transaction_key.as_deref().ok_or_else(|| Failure::new("NODE-CLI-011", message))
 }
 
-/// Deploys router and transfer application.
+/// Deploys router and transfer application, and prints what to configure.
 pub(super) async fn deploy(config: &Config, name: &str, output: Output) -> Result<(), Failure> {
-    let chain = chain_config(config, name)?;
-    if !matches!(chain.adapter, AdapterConfig::Evm(_)) {
-        let message = format!("chain {name} is not an EVM chain; a Cosmos chain brings its IBC module along");
-        return Err(Failure::new("NODE-CLI-012", message));
-    }
-    let ledger = open_ledger(config)?;
-    let sender = sender(config, chain, transaction_key(chain)?, &ledger).await?;
-    let deployed = setup::deploy_contracts(&sender).await?;
+    let deployed = deploy_on(config, name).await?;
     let text = format!(
         "# put into the configuration, under the chain {name}\n[chains.evm]\nrouter = \"{}\"\ntransfer = \"{}\"",
         deployed.router, deployed.transfer
@@ -71,8 +69,30 @@ pub(super) async fn deploy(config: &Config, name: &str, output: Output) -> Resul
     Ok(())
 }
 
+/// Deploys router and transfer application.
+pub(crate) async fn deploy_on(config: &Config, name: &str) -> Result<Deployed, Failure> {
+    let chain = chain_config(config, name)?;
+    if !matches!(chain.adapter, AdapterConfig::Evm(_)) {
+        let message = format!("chain {name} is not an EVM chain; a Cosmos chain brings its IBC module along");
+        return Err(Failure::new("NODE-CLI-012", message));
+    }
+    let ledger = open_ledger(config)?;
+    let sender = sender(config, chain, transaction_key(chain)?, &ledger).await?;
+    Ok(setup::deploy_contracts(&sender).await?)
+}
+
 /// Prints a height and hash to pin.
 pub(super) async fn anchor(config: &Config, name: &str, height: Option<u64>, output: Output) -> Result<(), Failure> {
+    let (height, hash) = anchor_at(config, name, height).await?;
+    let text = format!(
+        "# as the endpoint says; compare with other members before you pin it\n[chains.anchor]\nheight = {height}\nhash = \"{hash}\""
+    );
+    output.result(&serde_json::json!({ "height": height, "hash": hash }), &text);
+    Ok(())
+}
+
+/// A height, or that of the head, and the hash of its header, as the endpoint says.
+pub(crate) async fn anchor_at(config: &Config, name: &str, height: Option<u64>) -> Result<(u64, String), Failure> {
     let chain = chain_config(config, name)?;
     let source = wiring::build_adapter(chain)?.sides().source;
     let height = match height {
@@ -91,12 +111,7 @@ pub(super) async fn anchor(config: &Config, name: &str, height: Option<u64>, out
         .map_err(|error| error.to_string()),
         AdapterConfig::Cosmos(_) => cometbft::header_hash(update).map_err(|error| error.to_string()),
     };
-    let hash = hash.map_err(|error| Failure::new("NODE-CLI-014", error))?.to_string();
-    let text = format!(
-        "# as the endpoint says; compare with other members before you pin it\n[chains.anchor]\nheight = {height}\nhash = \"{hash}\""
-    );
-    output.result(&serde_json::json!({ "height": height, "hash": hash }), &text);
-    Ok(())
+    Ok((height, hash.map_err(|error| Failure::new("NODE-CLI-014", error))?.to_string()))
 }
 
 async fn end(config: &Config, (here, there): (&Side, &Side), ledger: &Arc<Ledger>) -> Result<End, Failure> {
@@ -120,16 +135,35 @@ async fn end(config: &Config, (here, there): (&Side, &Side), ledger: &Arc<Ledger
     })
 }
 
-/// Creates the clients of a path.
-pub(super) async fn create_path(config: &Config, name: &str, output: Output) -> Result<(), Failure> {
+/// The clients of a path, and the side that is the EVM end.
+pub(crate) struct CreatedPath {
+    pub(crate) created: Created,
+    pub(crate) light_client_code_hash: String,
+    evm_is_a: bool,
+}
+
+/// Creates the clients of a path; `progress` is told of each step.
+pub(crate) async fn create_clients(
+    config: &Config,
+    name: &str,
+    progress: &(dyn Fn(&str, &str) + Sync),
+) -> Result<CreatedPath, Failure> {
     let path = path_config(config, name)?;
     let ledger = open_ledger(config)?;
     let ends = [end(config, (&path.a, &path.b), &ledger).await?, end(config, (&path.b, &path.a), &ledger).await?];
-    let created =
-        setup::create_path(name, &ends, &ledger, &|step, value| output.step(&format!("{step}: {value}"))).await?;
+    let created = setup::create_path(name, &ends, &ledger, progress).await?;
     let evm_is_a = matches!(ends, [End { place: Place::Evm { .. }, .. }, _]);
+    let side = if evm_is_a { &path.a } else { &path.b };
+    let light_client_code_hash = code_hash(config, side, &created.light_client).await?;
+    Ok(CreatedPath { created, light_client_code_hash, evm_is_a })
+}
+
+/// Creates the clients of a path, and prints what to configure.
+pub(super) async fn create_path(config: &Config, name: &str, output: Output) -> Result<(), Failure> {
+    let progress = |step: &str, value: &str| output.step(&format!("{step}: {value}"));
+    let CreatedPath { created, light_client_code_hash: code_hash, evm_is_a } =
+        create_clients(config, name, &progress).await?;
     let (evm_side, cosmos_side) = if evm_is_a { ("a", "b") } else { ("b", "a") };
-    let code_hash = code_hash(config, if evm_is_a { &path.a } else { &path.b }, &created.light_client).await?;
     let text = format!(
         "# put into the configuration of every operator, under the path {name}\n[paths.{evm_side}]\nclient = \"{}\"\n\
          light_client = \"{}\"\nlight_client_code_hash = \"{code_hash}\"\n[paths.{cosmos_side}]\nclient = \"{}\"",

@@ -60,6 +60,19 @@ pub fn init(format: LogFormat, filter: &str, metrics: Option<Arc<Metrics>>) -> R
     Ok(())
 }
 
+/// Logging into a file, for threads that are told to use it: several nodes in one process, as the demo has them.
+///
+/// # Errors
+/// A malformed filter.
+#[cfg(feature = "demo")]
+pub(crate) fn to_file(
+    file: std::fs::File,
+    filter: &str,
+    metrics: Option<Arc<Metrics>>,
+) -> Result<tracing::Dispatch, LoggingError> {
+    Ok(tracing::Dispatch::new(subscriber(LogFormat::Text, filter, metrics, Arc::new(file))?))
+}
+
 fn subscriber<W>(
     format: LogFormat,
     filter: &str,
