@@ -194,6 +194,7 @@ impl Demo {
         report.data_dir = folder.path().display().to_string();
         report.data_dir_stays = folder.stays();
         report.transfers.clone_from(&self.stage.transfers.rows);
+        report.transfers.sort_by(|a, b| a.sent_seconds.total_cmp(&b.sent_seconds));
         report.books.clone_from(&self.books);
         if let Some(world) = &self.world {
             let urls = CHAINS.iter().zip(world.networks.urls());
@@ -294,7 +295,7 @@ async fn trickle(stage: &mut Stage, world: &World) {
         ended += stage.transfers.rows.drain(..keep).filter(|row| row.end.is_some()).count();
         let open = stage.transfers.open();
         let all = ended + stage.transfers.rows.len() - open;
-        stage.show.now(format!("{all} transfers have ended, {open} are on their way; Ctrl-C ends it all"));
+        stage.show.now(format!("{all} transfers have ended, {open} on the way; Ctrl-C ends it all"));
         platform::sleep(TRICKLE).await;
     }
 }

@@ -22,8 +22,9 @@ use crate::wiring::{self, WiringError};
 const THREADS: usize = 2;
 /// How long an operator that was asked to end may take, in seconds.
 const STOP_SECONDS: u64 = 10;
-/// How long the threads of an operator may take to let go of its files, in seconds.
-const SHUTDOWN_SECONDS: u64 = 5;
+/// How long the threads of an operator may take to let go of its files, in seconds; generous, since it cannot start
+/// again before.
+const SHUTDOWN_SECONDS: u64 = 30;
 /// How long an operator may take to be ready, in seconds; generous for loaded machines.
 const READY_SECONDS: u64 = 60;
 /// Pause between two looks at an operator, in milliseconds.
@@ -145,12 +146,12 @@ impl Operator {
         Err(failure)
     }
 
-    /// Waits until the node is ready.
-    pub(super) async fn wait_ready(&mut self) -> Result<(), Failure> {
+    /// Waits until the node is ready, or one of its paths where one is named.
+    pub(super) async fn wait_ready(&mut self, path: Option<&str>) -> Result<(), Failure> {
         let started = platform::monotonic();
         loop {
             self.check().await?;
-            let readiness = self.readiness(None).await;
+            let readiness = self.readiness(path).await;
             if readiness.as_ref().is_some_and(|readiness| readiness.ready) {
                 return Ok(());
             }

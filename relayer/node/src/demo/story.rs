@@ -111,7 +111,7 @@ async fn running(stage: &mut Stage, world: &mut World) -> Outcome<()> {
         operator.start()?;
     }
     for operator in &mut stage.operators {
-        operator.wait_ready().await?;
+        operator.wait_ready(None).await?;
     }
     let line = "Three operators follow both chains with light clients of their own: alpha, beta, gamma";
     Ok(((), Said::new(line, json!({ "operators": OPERATORS }))))

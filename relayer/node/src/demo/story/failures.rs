@@ -44,7 +44,7 @@ pub(super) async fn relayer_killed(stage: &mut Stage, world: &World) -> Outcome<
         return Err(Failure::new("NODE-DEMO-026", format!("transfer {packet} had ended before alpha was killed")));
     }
     stage.operators[ALPHA].start()?;
-    stage.operators[ALPHA].wait_ready().await?;
+    stage.operators[ALPHA].wait_ready(None).await?;
     wait(stage).await?;
     rows.iter().try_for_each(|index| expect(stage, *index, End::Acknowledged))?;
     stage.operators[GAMMA].start()?;
@@ -74,7 +74,7 @@ pub(super) async fn deadline_missed(stage: &mut Stage, world: &World) -> Outcome
     let rows = send(stage, world, &[late]).await?;
     wait(stage).await?;
     rows.iter().try_for_each(|index| expect(stage, *index, End::TimedOut))?;
-    stage.operators[GAMMA].wait_ready().await?;
+    stage.operators[GAMMA].wait_ready(None).await?;
     let line = format!("A deadline is missed and refunded: {SHORT_SECONDS} s were too few; absence proven, money back");
     let facts = json!({ "timeout_seconds": SHORT_SECONDS });
     Ok(((), Said::new(line, facts)))
