@@ -99,12 +99,13 @@ fn field(root: &Value, pointer: &str) -> String {
     out
 }
 
-/// The text with another letter or digit at a place, in its own alphabet.
+/// The text with another letter or digit at the first one from a place on, in its own alphabet.
 fn replaced(text: &str, place: usize) -> Option<String> {
-    let old = char::from(*text.as_bytes().get(place)?);
-    if !text.is_ascii() || !old.is_ascii_alphanumeric() {
+    if !text.is_ascii() {
         return None;
     }
+    let found = text.bytes().enumerate().skip(place).find(|(_, byte)| byte.is_ascii_alphanumeric());
+    let (place, old) = found.map(|(place, byte)| (place, char::from(byte)))?;
     let mut out = text.to_owned();
     out.replace_range(place..=place, if old == '2' { "3" } else { "2" });
     Some(out)
