@@ -14,7 +14,11 @@ impl Draw {
     }
 
     fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).expect("small")].clone()
+        from[self.index(from.len())].clone()
+    }
+
+    fn index(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).expect("below a usize")
     }
 }
 
@@ -30,7 +34,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut draw = Draw(seed);
         let own = draw.pick(&["alpha", "beta", "gamma"]);
-        let options = Options { job_items_max: 1 + draw.below(6) as usize, ..engine(own).options };
+        let options = Options { job_items_max: 1 + draw.index(6), ..engine(own).options };
         let heights = [1 + draw.below(50), 1_000 + draw.below(50)];
         Self { engine: Engine::new(options), draw, heights, seconds: [900, 900], jobs: Vec::new() }
     }
@@ -66,7 +70,7 @@ impl World {
         if self.jobs.is_empty() {
             return Event::JobDone { job: JobId(u64::MAX), items: Vec::new() };
         }
-        let at = self.draw.below(self.jobs.len() as u64) as usize;
+        let at = self.draw.index(self.jobs.len());
         let job = self.jobs.swap_remove(at);
         let outcomes = [
             ItemOutcome::Delivered { height },
