@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use catenary_core::Record;
 use catenary_light_clients::Hash32;
 
+use crate::platform;
+
 pub use error::JournalError;
 use frame::{Parsed, FRAME_BYTES, HEADER_BYTES, PAYLOAD_BYTES_MAX};
 
@@ -75,7 +77,7 @@ impl Journal {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(path).map_err(io("open"))?;
-        match file.try_lock() {
+        match platform::unlocked(|| file.try_lock(), |error| matches!(error, TryLockError::WouldBlock)) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(JournalError::Locked { path: path.into() }),
             Err(TryLockError::Error(source)) => return Err(io("lock")(source)),

@@ -7,8 +7,12 @@ use std::path::Path;
 use catenary_core::store::Entry;
 use catenary_core::{Store, StoreError, StoreOp, Tree};
 
+use crate::platform;
+
 /// Bytes of page cache: the working state of some ten thousand open packets, within the node's memory budget.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// What sled says when its files are locked.
+const LOCK_HELD: &str = "could not acquire lock";
 /// How often sled writes back on its own, in milliseconds. What a crash loses is folded again from the journal.
 const FLUSH_EVERY_MS: u64 = 500;
 
@@ -25,9 +29,15 @@ impl SledStore {
     /// [`StoreError::Io`], also when sled panics on what it finds.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_| StoreError::Io { action: "open its files", reason: "the database panicked".into() })?;
-        Ok(Self { db: opened.map_err(|error| io("open its files", &error))? })
+        let open = || {
+            let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+                .map_err(|_| StoreError::Io { action: "open its files", reason: "the database panicked".into() })?;
+            Ok(Self { db: opened.map_err(|error| io("open its files", &error))? })
+        };
+        // The journal's lock is ours already, so nobody else works here: a lock that is held is about to go, and is no
+        // reason to take the store for unusable.
+        let held = |error: &StoreError| matches!(error, StoreError::Io { reason, .. } if reason.contains(LOCK_HELD));
+        platform::unlocked(open, held)
     }
 
     /// Writes everything back.
