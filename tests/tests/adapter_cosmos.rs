@@ -225,6 +225,9 @@ fn transfer_packet(receiver: &str, timeout_timestamp_seconds: u64) -> Packet {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packet_goes_each_way_and_one_times_out() {
+    if !catenary_tests::localnet::nodes_are_here("adapter_cosmos::a_packet_goes_each_way_and_one_times_out") {
+        return;
+    }
     let mut rig = Rig::start().await;
     let now = rig.adapter.head().await.unwrap().timestamp.seconds();
     let incoming = transfer_packet(&rig.relayer.cosmos_address, now + 3_600);
@@ -384,6 +387,9 @@ async fn time_out(rig: &mut Rig, voucher: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_have_their_codes() {
+    if !catenary_tests::localnet::nodes_are_here("adapter_cosmos::refusals_have_their_codes") {
+        return;
+    }
     let rig = Rig::start().await;
     let account = rig.adapter.account(&rig.key()).await.unwrap();
     assert_eq!(account.address, rig.relayer.cosmos_address);
@@ -432,6 +438,9 @@ async fn refusals_have_their_codes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_validators_with_one_down_are_followed() {
+    if !catenary_tests::localnet::nodes_are_here("adapter_cosmos::four_validators_with_one_down_are_followed") {
+        return;
+    }
     let options = SimdOptions { validators: 4, ..SimdOptions::default() };
     let node = Simd::start(options).unwrap();
     node.stop(3);

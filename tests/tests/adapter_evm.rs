@@ -278,6 +278,9 @@ fn incoming(receiver: &Account, timeout_seconds: u64) -> Packet {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packet_goes_each_way_and_one_times_out() {
+    if !catenary_tests::localnet::nodes_are_here("adapter_evm::a_packet_goes_each_way_and_one_times_out") {
+        return;
+    }
     let mut rig = Rig::start();
     let now = rig.adapter.head().await.unwrap().timestamp.seconds();
     let incoming = incoming(&rig.user, now + 3_600);
@@ -510,6 +513,9 @@ async fn time_out(rig: &mut Rig, deployed: &Deployed) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_have_their_codes() {
+    if !catenary_tests::localnet::nodes_are_here("adapter_evm::refusals_have_their_codes") {
+        return;
+    }
     let rig = Rig::start();
     let key = rig.key();
     let account = rig.adapter.account(&key).await.unwrap();
@@ -565,6 +571,9 @@ async fn refusals_have_their_codes() {
 /// Follows a network through round changes: one of four validators is down, so blocks of a later round exist.
 #[tokio::test(flavor = "multi_thread")]
 async fn four_validators_with_one_down_are_followed() {
+    if !catenary_tests::localnet::nodes_are_here("adapter_evm::four_validators_with_one_down_are_followed") {
+        return;
+    }
     let mut rig = Rig::start();
     rig.follow_from([1; 20]).await;
     rig.node.stop(3);
