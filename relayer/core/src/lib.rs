@@ -3,11 +3,13 @@
 //!
 //! Architecture invariants: no I/O, clock, randomness, logging or async; no chain family and no adapter is named.
 
+pub mod bugs;
 pub mod encoding;
 pub mod engine;
 pub mod fold;
 pub mod packet_key;
 pub mod record;
+pub mod replay;
 pub mod store;
 
 pub use packet_key::PacketKey;

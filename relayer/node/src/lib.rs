@@ -15,4 +15,5 @@ pub mod relay;
 pub mod setup;
 pub mod store;
 pub mod telemetry;
+pub mod watched;
 pub mod wiring;

@@ -16,6 +16,10 @@
 //! | Parked | duplicate | → Received | → Closing | its timeout: → Closing; else ignored |
 //! | ended | duplicate | duplicate | duplicate | ignored |
 //!
+//! A job that is not known, an item that is not the job's, and an outcome that its kind cannot have are impossible: they
+//! change nothing and are counted. A test walks every state × event and expects a transition, an ignored duplicate or a
+//! counted impossibility.
+//!
 //! That a packet was sent or acknowledged is proven before the engine hears of it; that it ended is only a reason to
 //! look. A job proves what it acts on once more, at a height that every member can verify, and a packet ends only on a
 //! proof that its commitment is gone from the source. Heights of the two sides are never compared with one another.

@@ -165,6 +165,10 @@ impl Engine {
         let mut touched: BTreeSet<Key> = job.items.iter().copied().collect();
         let mut effects = Vec::new();
         for (key, outcome) in items {
+            if !job.items.contains(&key) || !fits(job.kind, &outcome) {
+                self.impossible = self.impossible.saturating_add(1);
+                continue;
+            }
             touched.insert(key);
             effects.extend(self.item_done(&job, key, outcome));
         }
@@ -217,6 +221,17 @@ impl Engine {
         self.schedule.remove(key, std::mem::take(&mut entry.place));
         self.closed_mut(key.source).insert(key.sequence);
         vec![Effect::Ended { key, entry: Box::new(entry), outcome }]
+    }
+}
+
+/// Whether a job of this kind can end so. That a packet has ended may be found by any of them.
+const fn fits(kind: JobKind, outcome: &ItemOutcome) -> bool {
+    match outcome {
+        ItemOutcome::Failed { .. } | ItemOutcome::Closed(_) => true,
+        ItemOutcome::Delivered { .. } | ItemOutcome::AlreadyDone => !matches!(kind, JobKind::Confirm),
+        ItemOutcome::Expired => matches!(kind, JobKind::Recv),
+        ItemOutcome::NotAcked => matches!(kind, JobKind::Ack),
+        ItemOutcome::StillOpen => matches!(kind, JobKind::Confirm),
     }
 }
 

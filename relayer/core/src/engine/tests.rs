@@ -6,6 +6,7 @@ use catenary_protocol::{Acknowledgement, Packet, Payload};
 
 use super::*;
 
+mod table;
 mod walk;
 
 const TIMEOUT_SECONDS: u64 = 1_000;

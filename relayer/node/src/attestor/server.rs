@@ -108,6 +108,14 @@ impl Server {
     }
 }
 
+/// The service of an attestor without a transport, for peers in the same process: for simulations.
+#[cfg(feature = "simulation")]
+#[must_use]
+pub fn direct(attestor: Arc<Attestor>) -> Arc<dyn AttestationService> {
+    let admission = Admission::new(limits::REQUESTS_MAX, limits::REQUESTS_MAX);
+    Arc::new(Service { attestor, admission, pinned: None })
+}
+
 struct Service {
     attestor: Arc<Attestor>,
     admission: Arc<Admission>,

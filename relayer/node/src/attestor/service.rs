@@ -415,7 +415,7 @@ async fn in_time<T>(work: impl Future<Output = Result<T, AttestError>>) -> Resul
 async fn blocking(
     sign: impl FnOnce() -> catenary_api::Result<[u8; 65]> + Send + 'static,
 ) -> Result<[u8; 65], AttestError> {
-    match tokio::task::spawn_blocking(sign).await {
+    match platform::blocking(sign).await {
         Ok(signed) => signed.map_err(AttestError::Signer),
         Err(_) => Err(AttestError::Task),
     }

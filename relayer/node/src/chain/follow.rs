@@ -35,6 +35,7 @@ impl Chain {
             let outcome = self.follow_once().await;
             self.publish(outcome.err());
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = platform::sleep(Duration::from_millis(self.options.poll_ms)) => {}
             }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use catenary_api::{ChainSink, ChainSource};
 use catenary_light_clients::{Family, LightClient, Rejection, Status, Timestamp};
-use tokio::sync::watch;
+use crate::watched;
 
 pub use prover::{ProveError, Prover};
 
@@ -77,7 +77,7 @@ pub struct Chain {
     source: Arc<dyn ChainSource>,
     sink: Arc<dyn ChainSink>,
     client: RwLock<Box<dyn LightClient>>,
-    head: watch::Sender<HeadState>,
+    head: watched::Sender<HeadState>,
     observer: Arc<dyn ChainObserver>,
 }
 
@@ -113,7 +113,7 @@ impl Chain {
     ) -> Self {
         let status = client.status();
         let first = HeadState { provable_height: 0, timestamp: status.trusted_timestamp, stop: None };
-        let (head, _) = watch::channel(first);
+        let head = watched::Sender::new(first);
         let Adapter { source, sink } = adapter;
         Self { options, family: status.family, source, sink, client: RwLock::new(client), head, observer }
     }
@@ -150,7 +150,7 @@ impl Chain {
 
     /// Changes of the verified head.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<HeadState> {
+    pub fn watch(&self) -> watched::Receiver<HeadState> {
         self.head.subscribe()
     }
 

@@ -135,7 +135,7 @@ impl Journal {
             return Err(JournalError::TooLarge { got: payload.len(), max: PAYLOAD_BYTES_MAX });
         }
         let (hash, bytes) = frame::encode(&self.tip.hash, &payload);
-        if let Err(source) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
+        if let Err(source) = self.file.write_all(&bytes).and_then(|()| platform::sync_data(&self.file, &self.path)) {
             self.poisoned = Some(source.to_string());
             return Err(JournalError::Io { action: "write", path: self.path.clone(), source });
         }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use catenary_api::{KeyId, PublicKey, Purpose, SignRequest, Signer};
+use catenary_core::bugs::{self, Bug};
 use catenary_core::record::{NonceReleased, Record, SignedAttestation, SignedTx, StatementKind};
 use catenary_light_clients::{Address, Hash32, InstanceId};
 use catenary_protocol::attestation::{normalise, signing_digest, Statement};
@@ -58,6 +59,22 @@ impl KeystoreSigner {
             let secret = keystore.open(&entry, passphrase)?;
             let first_signed = Mutex::new(entry.first_signed);
             keys.insert(id.clone(), HeldKey { entry, secret, first_signed });
+        }
+        Ok(Self { keystore, keys, ledger })
+    }
+
+    /// The same secrets with another ledger and keystore directory, as after a start of the process: opening a key file
+    /// costs more than all else in a simulated start.
+    ///
+    /// # Errors
+    /// The keystore lacks one of the keys.
+    #[cfg(feature = "simulation")]
+    pub fn reopened(&self, keystore: Keystore, ledger: Arc<Ledger>) -> Result<Self, KeystoreError> {
+        let mut keys = BTreeMap::new();
+        for (id, held) in &self.keys {
+            let entry = keystore.entry(id)?;
+            let first_signed = Mutex::new(entry.first_signed);
+            keys.insert(id.clone(), HeldKey { entry, secret: held.secret.clone(), first_signed });
         }
         Ok(Self { keystore, keys, ledger })
     }
@@ -142,12 +159,14 @@ impl KeystoreSigner {
             return Err(held.refuse(&format!("transactions on {chain}")));
         }
         let _turn = held.first_signed.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.ledger.signed_tx(chain, id, nonce)? {
+        let remembered = if bugs::on(Bug::ForgetNonceMemory) { None } else { self.ledger.signed_tx(chain, id, nonce)? };
+        match remembered {
             Some(before) if before.digest != digest => {
                 let (id, chain) = (id.clone(), chain.into());
                 return Err(KeystoreError::OtherTransaction { id, chain, nonce, signed: before.digest, asked: digest });
             }
             Some(_) => {}
+            None if bugs::on(Bug::ForgetNonceMemory) => {}
             None => {
                 let signed = SignedTx { key: id.clone(), chain: chain.into(), nonce, digest };
                 self.ledger.record(vec![Record::SignedTx(signed)])?;

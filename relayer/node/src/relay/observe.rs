@@ -61,7 +61,7 @@ impl ChainWatch {
             hash: status.trusted_hash,
             digest: catenary_light_clients::Hash32::sha256(&[&bytes]),
         };
-        match tokio::task::block_in_place(|| ledger.save_client(state, &bytes)) {
+        match platform::block_in_place(|| ledger.save_client(state, &bytes)) {
             Ok(()) => self.saved_height.store(status.trusted_height, Ordering::Relaxed),
             Err(error) => tracing::error!(chain = self.chain, code = error.code(), "{error}"),
         }

@@ -20,6 +20,7 @@ pub async fn probe(context: Arc<PathContext>, stop: CancellationToken) {
             context.observer.available(&context.name, side, collector.chain(), &availability);
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = platform::sleep(Duration::from_millis(limits::PROBE_MS)) => {}
         }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use catenary_core::bugs::{self, Bug};
 use catenary_core::engine::{
     Effect, Engine, Entry, Event, ItemOutcome, Job, JobId, Key, Options, Outcome, Side, State,
 };
 use catenary_core::packet_key::PacketKey;
 use catenary_core::record::{Cursor, PacketStep, Record, Stage};
 use catenary_core::store::StoreError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ use super::limits;
 use super::scan::{ClaimBatch, Scan};
 use crate::chain::HeadState;
 use crate::platform;
+use crate::watched;
 
 /// What the store kept of a path.
 #[derive(Debug, Default)]
@@ -89,16 +91,17 @@ impl PathRunner {
         &mut self,
         stop: &CancellationToken,
         claims: &mut mpsc::Receiver<ClaimBatch>,
-        heads: &mut [watch::Receiver<HeadState>; 2],
+        heads: &mut [watched::Receiver<HeadState>; 2],
         rewinds: &[mpsc::Sender<u64>],
     ) -> Result<(), StoreError> {
         let [head_a, head_b] = heads;
         loop {
             self.start_jobs();
             self.report();
+            // In a fixed order, so that a simulation can be repeated; claims come last, since they come in crowds.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
-                Some(batch) = claims.recv(), if !self.engine.is_full() => self.take_claims(batch, rewinds)?,
                 Some(done) = self.jobs.join_next() => {
                     // A job that panicked is a bug of ours: the node stops, loudly, and starts again from its journal.
                     let (job, items) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
@@ -107,6 +110,7 @@ impl PathRunner {
                 Ok(()) = head_a.changed() => self.head(Side::A, head_a),
                 Ok(()) = head_b.changed() => self.head(Side::B, head_b),
                 Some(key) = self.releases.recv() => self.step(vec![Event::Release { key }], Vec::new(), rewinds)?,
+                Some(batch) = claims.recv(), if !self.engine.is_full() => self.take_claims(batch, rewinds)?,
             }
         }
     }
@@ -118,10 +122,11 @@ impl PathRunner {
         if due {
             self.reported = Some(now);
             self.context.observer.packets(&self.context.name, &mut self.engine.packets());
+            self.context.observer.impossible(&self.context.name, self.engine.impossible());
         }
     }
 
-    fn head(&mut self, side: Side, watch: &mut watch::Receiver<HeadState>) {
+    fn head(&mut self, side: Side, watch: &mut watched::Receiver<HeadState>) {
         let HeadState { provable_height: height, timestamp, stop } = watch.borrow_and_update().clone();
         if stop.is_none() && height > 0 {
             // A head moves no packet by itself, so there is nothing to journal.
@@ -133,6 +138,10 @@ impl PathRunner {
         for job in self.engine.due() {
             let entries = self.entries(&job);
             let context = self.context.clone();
+            if bugs::on(Bug::DoubleJob) {
+                let (context, job, entries) = (context.clone(), job.clone(), entries.clone());
+                self.jobs.spawn(async move { (job.id, job::run(&context, &job, entries).await) });
+            }
             log_start(&context, &job, &entries, self.engine.head(job.to).map_or(0, |head| head.height));
             self.jobs.spawn(async move {
                 let id = job.id;
@@ -190,6 +199,10 @@ impl PathRunner {
         if idle && extra.iter().all(|record| matches!(record, Record::Cursor(cursor) if cursor.height % 16 != 0)) {
             return Ok(());
         }
+        if bugs::on(Bug::ForgetCursorOrder) {
+            self.record(extra)?;
+            return self.record(records);
+        }
         records.extend(extra);
         self.record(records)
     }
@@ -211,10 +224,10 @@ impl PathRunner {
             if bytes >= limits::COMMIT_BYTES {
                 bytes = 0;
                 let full = std::mem::take(&mut commit);
-                tokio::task::block_in_place(|| self.context.ledger.record(full))?;
+                platform::block_in_place(|| self.context.ledger.record(full))?;
             }
         }
-        tokio::task::block_in_place(|| self.context.ledger.record(commit))
+        platform::block_in_place(|| self.context.ledger.record(commit))
     }
 
     fn entered(&self, key: Key) -> Option<Record> {

@@ -52,6 +52,7 @@ impl Scan {
             }
             let retry = Duration::from_millis(limits::RECEIPT_POLL_MS.saturating_mul(3));
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 changed = head.changed() => if changed.is_err() { return },
                 height = self.rewind.recv() => match height {

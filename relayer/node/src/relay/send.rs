@@ -12,6 +12,7 @@ use catenary_api::{
     Account, Broadcast, BuildRequest, KeyId, PublicKey, Purpose, SignRequest, SignedTx, Signer, TxBody, TxHash,
     TxReceipt, UnsignedTx,
 };
+use catenary_core::bugs::{self, Bug};
 use catenary_core::packet_key::PacketKey;
 use catenary_core::record::{Intent, IntentKind, Outcome, OutcomeResult, Record};
 use catenary_core::store::StoreError;
@@ -208,6 +209,9 @@ impl Sender {
     /// # Errors
     /// The chain cannot be read, or an outcome is still unknown.
     pub async fn reconcile(&self) -> Result<(), SendError> {
+        if bugs::on(Bug::SkipReconcile) {
+            return Ok(());
+        }
         let mut intents = self.ledger.open_intents(&self.chain)?;
         intents.retain(|intent| intent.key == self.key.0);
         intents.sort_by_key(|intent| intent.nonce);
@@ -271,7 +275,7 @@ impl Sender {
         let unsigned: UnsignedTx = self.sink.build(request).await?;
         let purpose = Purpose::Transaction { chain: self.chain.clone(), nonce };
         let request = SignRequest { key: self.key.clone(), digest: unsigned.digest, purpose };
-        let signature = tokio::task::block_in_place(|| self.signer.sign(&request))?;
+        let signature = platform::block_in_place(|| self.signer.sign(&request))?;
         let signed = self.sink.finish(&unsigned, &signature)?;
         let intent = Intent {
             id: note.id.clone(),
@@ -286,7 +290,9 @@ impl Sender {
             at_seconds: platform::now().seconds(),
         };
         failpoint("signed");
-        tokio::task::block_in_place(|| self.ledger.record(vec![Record::Intent(intent)]))?;
+        if !bugs::on(Bug::DropIntent) {
+            platform::block_in_place(|| self.ledger.record(vec![Record::Intent(intent)]))?;
+        }
         Ok((signed, nonce))
     }
 
@@ -388,7 +394,7 @@ impl Sender {
     fn journal(&self, signed: &SignedTx, result: OutcomeResult) -> Result<(), SendError> {
         let at_seconds = platform::now().seconds();
         let record = Outcome { tx_hash: signed.hash.0, chain: self.chain.clone(), result, at_seconds };
-        Ok(tokio::task::block_in_place(|| self.ledger.record(vec![Record::Outcome(record)]))?)
+        Ok(platform::block_in_place(|| self.ledger.record(vec![Record::Outcome(record)]))?)
     }
 
     fn release(&self, nonce: u64, reason: &str) -> Result<(), SendError> {

@@ -184,7 +184,7 @@ impl Ledger {
     /// See [`record`](Self::record).
     pub async fn record_async(self: &Arc<Self>, records: Vec<Record>) -> Result<(), StoreError> {
         let ledger = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || ledger.record(records)).await;
+        let done = platform::blocking(move || ledger.record(records)).await;
         done.unwrap_or_else(|error| Err(StoreError::Stopped { reason: error.to_string() }))
     }
 
@@ -213,7 +213,13 @@ impl Ledger {
     }
 
     fn commit(&self, records: &[Record], encoded: &[Vec<u8>]) -> Result<(), StoreError> {
+        #[cfg(feature = "simulation")]
+        let path = lock(&self.journal).path().to_owned();
+        #[cfg(feature = "simulation")]
+        platform::simulation::commit(&path, platform::simulation::Commit::Before);
         let tip = lock(&self.journal).append_encoded(encoded).map_err(|error| journal_error(&error))?;
+        #[cfg(feature = "simulation")]
+        platform::simulation::commit(&path, platform::simulation::Commit::After);
         apply(self.store.as_ref(), records, &tip)
     }
 

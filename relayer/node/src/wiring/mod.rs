@@ -18,7 +18,7 @@ pub use chains::{
     build_adapter, check_chain_id, check_contracts, check_process, connect, observer_for, saved, with_anchors,
     FamilyAdapter,
 };
-pub use paths::{restore, Signers};
+pub use paths::{restore, restore_ends, AttestorSigner, PathEnd, Signers};
 pub use run::{health_for, metrics_for, run};
 
 /// Why a node does not start.

@@ -47,7 +47,9 @@ impl ReleasingSigner for Signers {
     }
 }
 
-struct AttestorSigner(AttestorKey);
+/// An attestor's key in the form that attestors take.
+#[derive(Debug, Clone)]
+pub struct AttestorSigner(pub AttestorKey);
 
 impl AttestationSigner for AttestorSigner {
     fn address(&self) -> Address {
@@ -192,20 +194,43 @@ impl Parts<'_> {
     }
 }
 
+/// One end of a path, as far as what was kept of it tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathEnd {
+    /// Chain's name.
+    pub chain: String,
+    /// The client on it; `None` while there is none.
+    pub client_id: Option<String>,
+    /// Height that its light client starts from.
+    pub anchor_height: u64,
+}
+
 /// What the store kept of a path; a chain that was never scanned starts at its light client's anchor.
 ///
 /// # Errors
 /// The store failed.
 pub fn restore(ledger: &Ledger, config: &Config, path: &PathConfig) -> Result<Restored, WiringError> {
+    let end = |side: &SideConfig| PathEnd {
+        chain: side.chain.clone(),
+        client_id: side.client.clone(),
+        anchor_height: config.chain(&side.chain).map_or(0, |chain| chain.anchor.height),
+    };
+    restore_ends(ledger, &path.name, &[end(&path.a), end(&path.b)])
+}
+
+/// [`restore`] for a path that is given by its ends.
+///
+/// # Errors
+/// The store failed.
+pub fn restore_ends(ledger: &Ledger, name: &str, path: &[PathEnd; 2]) -> Result<Restored, WiringError> {
     let mut restored = Restored::default();
-    for (index, side) in [&path.a, &path.b].into_iter().enumerate() {
-        let anchor = config.chain(&side.chain).map_or(0, |chain| chain.anchor.height);
-        let cursor = ledger.cursor(&cursor_name(&path.name, &side.chain))?.unwrap_or(anchor);
+    for (index, end) in path.iter().enumerate() {
+        let cursor = ledger.cursor(&cursor_name(name, &end.chain))?.unwrap_or(end.anchor_height);
         if let Some(slot) = restored.cursors.get_mut(index) {
             *slot = cursor;
         }
     }
-    for (key, state) in ledger.open_packets(&path.name)? {
+    for (key, state) in ledger.open_packets(name)? {
         if let Some(entry) = entry(ledger, &key, state.stage, (state.height, state.at_seconds, state.reason))? {
             restored.open.extend(side_of(path, &key).map(|source| (Key { source, sequence: key.sequence }, entry)));
         }
@@ -216,16 +241,16 @@ pub fn restore(ledger: &Ledger, config: &Config, path: &PathConfig) -> Result<Re
     Ok(restored)
 }
 
-fn side_of(path: &PathConfig, key: &PacketKey) -> Option<Side> {
-    let is = |side: &SideConfig| side.chain == key.source_chain && side.client.as_ref() == Some(&key.source_client);
-    if is(&path.a) {
+fn side_of([a, b]: &[PathEnd; 2], key: &PacketKey) -> Option<Side> {
+    let is = |end: &PathEnd| end.chain == key.source_chain && end.client_id.as_ref() == Some(&key.source_client);
+    if is(a) {
         Some(Side::A)
     } else {
-        is(&path.b).then_some(Side::B)
+        is(b).then_some(Side::B)
     }
 }
 
-fn ended(ledger: &Ledger, path: &PathConfig, stage: Stage) -> Result<Vec<Key>, WiringError> {
+fn ended(ledger: &Ledger, path: &[PathEnd; 2], stage: Stage) -> Result<Vec<Key>, WiringError> {
     let mut keys = Vec::new();
     let mut after: Option<PacketKey> = None;
     loop {

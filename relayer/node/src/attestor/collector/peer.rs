@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::attestor::error::{refused_indexes, AttestError};
 use crate::attestor::exclusion::ExclusionCode;
@@ -15,7 +15,12 @@ use crate::attestor::limits;
 use crate::attestor::service::CommitmentKind;
 use crate::attestor::tls::{ClientTls, TransportError};
 use crate::attestor::wire::attestation_service_client::AttestationServiceClient;
-use crate::attestor::wire::{Attestation, LatestHeightRequest, PacketAttestationRequest, StateAttestationRequest};
+#[cfg(feature = "simulation")]
+use crate::attestor::wire::attestation_service_server::AttestationService;
+use crate::attestor::wire::{
+    Attestation, LatestHeightRequest, LatestHeightResponse, PacketAttestationRequest, PacketAttestationResponse,
+    StateAttestationRequest, StateAttestationResponse,
+};
 use crate::platform;
 
 /// What is asked of a peer.
@@ -87,11 +92,55 @@ impl Default for Deadlines {
 #[derive(Clone)]
 pub struct PeerClient {
     url: Arc<str>,
-    client: Arc<AttestationServiceClient<Channel>>,
+    client: Transport,
     waiting: Arc<Semaphore>,
     attesting: Arc<Semaphore>,
     heads: Arc<Semaphore>,
     deadlines: Deadlines,
+}
+
+/// How a peer is reached.
+#[derive(Clone)]
+enum Transport {
+    Grpc(Arc<AttestationServiceClient<Channel>>),
+    /// In a simulation: the peer's service, called in this process.
+    #[cfg(feature = "simulation")]
+    Direct(Arc<dyn AttestationService>),
+}
+
+impl Transport {
+    async fn latest_height(
+        &self,
+        request: Request<LatestHeightRequest>,
+    ) -> Result<Response<LatestHeightResponse>, Status> {
+        match self {
+            Self::Grpc(client) => AttestationServiceClient::clone(client).latest_height(request).await,
+            #[cfg(feature = "simulation")]
+            Self::Direct(service) => service.latest_height(request).await,
+        }
+    }
+
+    async fn state_attestation(
+        &self,
+        request: Request<StateAttestationRequest>,
+    ) -> Result<Response<StateAttestationResponse>, Status> {
+        match self {
+            Self::Grpc(client) => AttestationServiceClient::clone(client).state_attestation(request).await,
+            #[cfg(feature = "simulation")]
+            Self::Direct(service) => service.state_attestation(request).await,
+        }
+    }
+
+    async fn packet_attestation(
+        &self,
+        request: Request<PacketAttestationRequest>,
+    ) -> Result<Response<PacketAttestationResponse>, Status> {
+        match self {
+            Self::Grpc(client) => AttestationServiceClient::clone(client).packet_attestation(request).await,
+            #[cfg(feature = "simulation")]
+            Self::Direct(service) => service.packet_attestation(request).await,
+        }
+    }
 }
 
 impl fmt::Debug for PeerClient {
@@ -125,14 +174,25 @@ impl PeerClient {
         };
         let client = AttestationServiceClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(limits::RESPONSE_BYTES_MAX);
-        Ok(Self {
+        Ok(Self::with_transport(url, Transport::Grpc(Arc::new(client))))
+    }
+
+    /// A peer whose service is called in this process: for simulations.
+    #[cfg(feature = "simulation")]
+    #[must_use]
+    pub fn direct(name: &str, service: Arc<dyn AttestationService>) -> Self {
+        Self::with_transport(name, Transport::Direct(service))
+    }
+
+    fn with_transport(url: &str, client: Transport) -> Self {
+        Self {
             url: url.into(),
-            client: Arc::new(client),
+            client,
             waiting: Arc::new(Semaphore::new(limits::PEER_WAITING_MAX)),
             attesting: Arc::new(Semaphore::new(limits::PEER_REQUESTS_MAX - 1)),
             heads: Arc::new(Semaphore::new(1)),
             deadlines: Deadlines::default(),
-        })
+        }
     }
 
     /// The same channel with other deadlines.
@@ -146,8 +206,7 @@ impl PeerClient {
         let deadline = self.deadlines.head;
         let asking = async {
             let _place = self.heads.acquire().await;
-            let mut client = AttestationServiceClient::clone(&self.client);
-            client.latest_height(in_time(LatestHeightRequest {}, deadline)).await
+            self.client.latest_height(in_time(LatestHeightRequest {}, deadline)).await
         };
         let response = self.bounded(deadline, asking).await?.map_err(|status| failure(&status, 0))?;
         Ok(response.into_inner().height)
@@ -158,17 +217,16 @@ impl PeerClient {
         let deadline = self.deadlines.attestation;
         let asking = async {
             let _place = self.attesting.acquire().await;
-            let mut client = AttestationServiceClient::clone(&self.client);
             match ask {
                 Ask::State { height } => {
                     let request = StateAttestationRequest { height: *height };
-                    let response = client.state_attestation(in_time(request, deadline)).await?;
+                    let response = self.client.state_attestation(in_time(request, deadline)).await?;
                     Ok(response.into_inner().attestation)
                 }
                 Ask::Packets { height, kind, packets } => {
                     let (packets, commitment_type) = (packets.clone(), *kind as i32);
                     let request = PacketAttestationRequest { packets, height: *height, commitment_type };
-                    let response = client.packet_attestation(in_time(request, deadline)).await?;
+                    let response = self.client.packet_attestation(in_time(request, deadline)).await?;
                     Ok(response.into_inner().attestation)
                 }
             }

@@ -1,0 +1,330 @@
+//! The invariants. Each compares what members do or write down with the truth, which only the simulation knows.
+
+use std::collections::BTreeMap;
+
+use catenary_api::PacketEvent;
+use catenary_core::engine::{Entry, Key, Outcome, Side, State};
+use catenary_core::record::Record;
+use catenary_light_clients::Hash32;
+use catenary_protocol::handler::{escrow_account, Bank};
+use catenary_protocol::ics20::{ibc_denom, Transfer};
+use catenary_protocol::{Acknowledgement, Packet, PacketAttestation, StateAttestation};
+
+use super::chain::Chain;
+use super::tx::{self, Relayed, Tx};
+use super::world::World;
+
+/// Milliseconds for which what is done may be sent again: requests that were on their way when it was done.
+const WASTE_MS: u64 = 3_500;
+
+/// How a packet stands in the canonical blocks of both chains.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fate {
+    pub(crate) packet: Option<Packet>,
+    /// Heights of the source.
+    pub(crate) sent: Vec<u64>,
+    pub(crate) acknowledged: Vec<u64>,
+    pub(crate) timed_out: Vec<u64>,
+    /// Heights of the destination, with the acknowledgements.
+    pub(crate) received: Vec<(u64, Acknowledgement)>,
+}
+
+impl Fate {
+    /// Whether the source has let go of it, at this height or below.
+    pub(crate) fn ended_by(&self, height: u64) -> bool {
+        self.acknowledged.iter().chain(&self.timed_out).any(|at| *at <= height)
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        let rejected = self.received.iter().any(|(_, ack)| ack.is_universal_error());
+        match (self.acknowledged.is_empty(), self.timed_out.is_empty()) {
+            (false, true) if rejected => Some(Outcome::Rejected),
+            (false, true) => Some(Outcome::Acknowledged),
+            (true, false) => Some(Outcome::TimedOut),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) const fn side_index(side: Side) -> usize {
+    match side {
+        Side::A => 0,
+        Side::B => 1,
+    }
+}
+
+impl World {
+    /// Every packet that was sent, by source chain and sequence.
+    pub(crate) fn fates(&self) -> BTreeMap<(usize, u64), Fate> {
+        let mut fates: BTreeMap<(usize, u64), Fate> = BTreeMap::new();
+        for index in [0, 1] {
+            let chain = self.chain(index);
+            for claim in chain.blocks.iter().flat_map(|block| &block.events) {
+                let source = if matches!(claim.event, PacketEvent::WroteAck { .. }) { 1 - index } else { index };
+                let fate = fates.entry((source, claim.event.packet().sequence)).or_default();
+                match &claim.event {
+                    PacketEvent::Sent(packet) => {
+                        fate.packet = Some(packet.clone());
+                        fate.sent.push(claim.height);
+                    }
+                    PacketEvent::WroteAck { acknowledgement, .. } => {
+                        fate.received.push((claim.height, acknowledgement.clone()));
+                    }
+                    PacketEvent::Acknowledged(_) => fate.acknowledged.push(claim.height),
+                    PacketEvent::TimedOut(_) => fate.timed_out.push(claim.height),
+                }
+            }
+        }
+        fates
+    }
+
+    /// No double effect, and value is kept: looked at after every block in which something happened.
+    pub(crate) fn check_chains(&self) {
+        let fates = self.fates();
+        for ((chain, sequence), fate) in &fates {
+            let ends = fate.acknowledged.len() + fate.timed_out.len();
+            if fate.sent.len() != 1 || fate.received.len() > 1 || ends > 1 {
+                self.violated("double effect", format!("packet {sequence} of chain {chain}: {fate:?}"));
+            }
+            if !fate.timed_out.is_empty() && !fate.received.is_empty() {
+                self.violated("received and refunded", format!("packet {sequence} of chain {chain}: {fate:?}"));
+            }
+        }
+        for (home, base) in [(0, "uant"), (1, "ubee")] {
+            self.check_value(home, base, &fates);
+        }
+        for index in [0, 1] {
+            let chain = self.chain(index);
+            let id = chain.spec.client_id;
+            let state = catenary_protocol::handler::state::client_state(&chain.tip().snapshot.host, id);
+            let frozen = state.ok().flatten().and_then(|any| {
+                let state: catenary_protocol::proto::AttestationClientState =
+                    prost::Message::decode(any.value.as_slice()).ok()?;
+                Some(state.is_frozen)
+            });
+            if frozen != Some(false) {
+                self.violated("on-chain client", format!("{id} on chain {index} is frozen or not readable"));
+            }
+        }
+    }
+
+    /// What is in escrow is what exists on the other side and what is on its way.
+    fn check_value(&self, home: usize, base: &str, fates: &BTreeMap<(usize, u64), Fate>) {
+        let (here, there) = (self.chain(home), self.chain(1 - home));
+        let trace = format!("transfer/{}/{base}", there.spec.client_id);
+        let escrow = here.tip().snapshot.host.balance(&escrow_account(here.spec.client_id), base);
+        let vouchers = there.tip().snapshot.host.supply(&ibc_denom(&trace));
+        let mut on_the_way = 0u64;
+        for ((source, _), fate) in fates {
+            let Some(packet) = &fate.packet else { continue };
+            let Some(transfer) = packet.payload().ok().and_then(|payload| Transfer::from_payload(payload).ok()) else {
+                continue;
+            };
+            let denom = if *source == home { base } else { trace.as_str() };
+            let arrived = fate.received.iter().any(|(_, ack)| !ack.is_universal_error());
+            if transfer.denom == denom && !fate.ended_by(u64::MAX) && !arrived {
+                on_the_way += transfer.amount.parse::<u64>().unwrap_or_default();
+            }
+        }
+        let expected = vouchers + catenary_protocol::handler::Amount::from(on_the_way);
+        if escrow != expected {
+            let what = format!("{base}: {escrow} in escrow, {vouchers} vouchers and {on_the_way} on the way");
+            self.violated("conservation of value", what);
+        }
+    }
+
+    /// A fee is about to be spent: every message must say what is true, and have a use.
+    pub(crate) fn check_broadcast(&self, member: usize, chain: usize, tx: &Tx) {
+        let unverified = |what: String| {
+            self.violated("unverified action", format!("member {member} sends to chain {chain}: {what}"));
+        };
+        let fates = self.fates();
+        let mut wasted = true;
+        for message in tx.messages.iter().filter_map(tx::read) {
+            let other = self.chain(1 - chain);
+            let is_final = |height: u64| height <= other.final_height();
+            match message {
+                Relayed::Update(data) => self.check_statement(&other, &data, true, &unverified),
+                Relayed::Recv(packet, height) => {
+                    let held = other.value(height, packet.commitment_path().as_bytes());
+                    if held.as_deref() != Some(packet.commitment().as_bytes().as_slice()) || !is_final(height) {
+                        unverified(format!("packet {} at height {height}", packet.sequence));
+                    }
+                    let fate = fates.get(&(1 - chain, packet.sequence));
+                    wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.received.iter().map(|(at, _)| *at)));
+                    let late = World::now_seconds().saturating_sub(packet.timeout_timestamp_seconds);
+                    if late > 60 {
+                        self.violated("expired packet delivered", format!("packet {} is {late} s late", packet.sequence));
+                    }
+                }
+                Relayed::Ack(packet, commitment, height) => {
+                    let held = other.value(height, packet.ack_path().as_bytes());
+                    if held.as_deref() != Some(commitment.as_bytes().as_slice()) || !is_final(height) {
+                        unverified(format!("acknowledgement of packet {} at height {height}", packet.sequence));
+                    }
+                    let fate = fates.get(&(chain, packet.sequence));
+                    wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.acknowledged.iter().copied()));
+                }
+                Relayed::Timeout(packet, height) => {
+                    let held = other.value(height, packet.receipt_path().as_bytes());
+                    let seconds = other.block(height).map_or(0, |block| block.header.time_seconds);
+                    if held.is_some() || seconds < packet.timeout_timestamp_seconds || !is_final(height) {
+                        unverified(format!("timeout of packet {} at height {height}", packet.sequence));
+                    }
+                    let fate = fates.get(&(chain, packet.sequence));
+                    wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.timed_out.iter().copied()));
+                }
+            }
+        }
+        if wasted && self.is_waste_judged() {
+            self.violated("wasted fee", format!("member {member} sends to chain {chain} what is done: {}", tx.hash));
+        }
+        self.check_intent(member, chain, tx);
+    }
+
+    /// Endpoints that are slow, behind or lying are a reason to send what is done.
+    fn is_waste_judged(&self) -> bool {
+        let faults = self.plan.endpoints;
+        faults.latency_ms <= 100 && faults.stale_blocks == 0 && faults.lies == 0 && faults.loss == 0
+    }
+
+    fn is_old(&self, chain: usize, mut heights: impl Iterator<Item = u64>) -> bool {
+        let chain_state = self.chain(chain);
+        heights.any(|height| {
+            let made = chain_state.block(height).map_or(u64::MAX, |block| block.header.time_seconds);
+            made.saturating_mul(1_000).saturating_add(WASTE_MS) < World::now_seconds().saturating_mul(1_000)
+        })
+    }
+
+    /// What is broadcast is in the journal, so that it is known after a death.
+    fn check_intent(&self, member: usize, chain: usize, tx: &Tx) {
+        let name = self.chain(chain).spec.name;
+        let Some(ledger) = self.ledger(member) else { return };
+        let known = ledger.intent(name, &tx.hash.0).ok().flatten().is_some();
+        if !known {
+            self.violated("no intent", format!("member {member} sends {} to chain {chain}", tx.hash));
+        }
+    }
+
+    /// A member has signed a statement for another one.
+    pub(crate) fn check_attestation(&self, member: usize, chain: usize, data: &[u8], is_state: bool) {
+        let chain_state = self.chain(chain);
+        self.check_statement(&chain_state, data, is_state, &|what| {
+            self.violated("false attestation", format!("member {member} of chain {chain}: {what}"));
+        });
+    }
+
+    fn check_statement(&self, chain: &Chain, data: &[u8], is_state: bool, wrong: &dyn Fn(String)) {
+        if is_state {
+            let Ok(state) = StateAttestation::decode(data) else { return wrong("undecodable state".into()) };
+            let made = chain.block(state.height).map(|block| block.header.time_seconds);
+            if made != Some(state.timestamp_seconds) || state.height > chain.final_height() {
+                wrong(format!("height {} at {} s", state.height, state.timestamp_seconds));
+            }
+            return;
+        }
+        let Ok(attested) = PacketAttestation::decode(data) else { return wrong("undecodable packets".into()) };
+        let Some(block) = chain.block(attested.height).filter(|_| attested.height <= chain.final_height()) else {
+            return wrong(format!("height {} is not final", attested.height));
+        };
+        let held: BTreeMap<Hash32, Vec<u8>> = block
+            .snapshot
+            .host
+            .entries()
+            .filter(|(key, _)| key.is_provable())
+            .map(|(key, value)| (catenary_light_clients::crypto::keccak256(&[key.as_bytes()]), value.to_vec()))
+            .collect();
+        for entry in &attested.entries {
+            let zero = Hash32([0; 32]);
+            let truth = held.get(&entry.path).map_or(Some(zero), |value| Hash32::from_slice(value));
+            if truth != Some(entry.commitment) {
+                wrong(format!("path {} holds {}", entry.path, entry.commitment));
+            }
+        }
+    }
+
+    /// A key has signed a transaction: another one for the same nonce needs a release in the journal.
+    pub(crate) fn check_signature(&self, member: usize, (chain, nonce): (&str, u64), digest: Hash32) {
+        let place = (chain.to_owned(), nonce);
+        let digests = {
+            let mut state = super::world::lock(&self.members[member].state);
+            let signed = state.signed.entry(place).or_default();
+            signed.insert(digest);
+            signed.len()
+        };
+        if digests < 2 {
+            return;
+        }
+        let mut releases = 0;
+        if let Some(ledger) = self.ledger(member) {
+            let counted = ledger.replay(|record| {
+                if let Record::NonceReleased(released) = record {
+                    releases += usize::from(released.chain == chain && released.nonce == nonce);
+                }
+            });
+            if counted.is_err() {
+                return;
+            }
+        }
+        if releases + 1 < digests {
+            let what = format!("member {member} signed {digests} for nonce {nonce} of {chain}, {releases} released");
+            self.violated("two transactions for a nonce", what);
+        }
+    }
+
+    /// A nonce is to be signed for again: nothing that was signed for it may be waiting or be in a block. An endpoint
+    /// that lies or is behind is a reason to believe otherwise.
+    pub(crate) fn check_release(&self, member: usize, (chain, nonce): (&str, u64), reason: &str) {
+        let index = usize::from(chain == super::operator::CHAINS[1]);
+        self.note(format!("member {member} releases nonce {nonce} of {chain}: {reason}"));
+        let faults = self.plan.endpoints;
+        let account = super::operator::account(member, index);
+        if faults.lies == 0 && faults.stale_blocks == 0 && self.chain(index).holds(&account, nonce) {
+            self.violated("false release", format!("member {member}: nonce {nonce} of {chain} is in use"));
+        }
+    }
+
+    /// A member writes down that a packet entered a stage.
+    pub(crate) fn check_entered(&self, member: usize, key: Key, entry: &Entry) {
+        let source = side_index(key.source);
+        self.note(format!("member {member} packet {source}/{} {}", key.sequence, name(&entry.state)));
+        let fates = self.fates();
+        let fate = fates.get(&(source, key.sequence));
+        let is_true = match &entry.state {
+            State::Sent => fate.is_some_and(|fate| fate.packet.as_ref() == Some(&entry.packet)),
+            State::Received => {
+                let upto = self.chain(1 - source).final_height();
+                let ack = entry.acknowledgement.as_ref();
+                fate.is_some_and(|fate| fate.received.iter().any(|(at, got)| *at <= upto && Some(got) == ack))
+            }
+            State::Closing | State::Parked(_) => true,
+        };
+        if !is_true {
+            let what = format!("member {member}: packet {} of chain {source} {}", key.sequence, name(&entry.state));
+            self.violated("false stage", what);
+        }
+    }
+
+    /// A member writes down that a packet ended.
+    pub(crate) fn check_ended(&self, member: usize, source: Option<usize>, entry: &Entry, outcome: Outcome) {
+        let Some(source) = source else { return };
+        let sequence = entry.packet.sequence;
+        self.note(format!("member {member} packet {source}/{sequence} {}", outcome.name()));
+        let upto = self.chain(source).final_height();
+        let fates = self.fates();
+        let truth = fates.get(&(source, sequence)).filter(|fate| fate.ended_by(upto)).and_then(Fate::outcome);
+        if truth != Some(outcome) {
+            let what = format!("member {member}: packet {sequence} of chain {source} {outcome:?}, truth {truth:?}");
+            self.violated("false end", what);
+        }
+    }
+}
+
+fn name(state: &State) -> String {
+    match state {
+        State::Sent => "sent".into(),
+        State::Received => "received".into(),
+        State::Closing => "closing".into(),
+        State::Parked(reason) => format!("parked {}", reason.code),
+    }
+}

@@ -1,0 +1,175 @@
+//! What happens in a world: how it is built and what goes wrong in it, all drawn from the seed.
+
+use super::rng::Rng;
+
+/// Operators of every world.
+pub(crate) const OPERATORS: usize = 3;
+
+/// Where in a commit of its journal an operator dies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Where {
+    /// Nothing of the commit is written.
+    Before,
+    /// All of it is durable, and nobody has acted on it.
+    After,
+    /// A part of it is on the disk.
+    Torn,
+}
+
+/// The death of an operator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Crash {
+    pub(crate) operator: usize,
+    /// Which commit since the world began, from 1.
+    pub(crate) commit: u64,
+    pub(crate) at: Where,
+    /// How long it stays down.
+    pub(crate) down_ms: u64,
+}
+
+/// What an endpoint does wrong, in thousandths of its answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct EndpointFaults {
+    /// Longest time to an answer.
+    pub(crate) latency_ms: u64,
+    /// Requests, or answers, that are lost.
+    pub(crate) loss: u64,
+    /// Most blocks that it is behind, now and then.
+    pub(crate) stale_blocks: u64,
+    /// Answers that are lies.
+    pub(crate) lies: u64,
+}
+
+/// What happens to requests between members, in thousandths.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct PeerFaults {
+    pub(crate) loss: u64,
+    /// Requests that take seconds.
+    pub(crate) slow: u64,
+    /// Requests that arrive twice.
+    pub(crate) twice: u64,
+    /// Answers that are lies.
+    pub(crate) lies: u64,
+}
+
+/// What happens on the chains, in thousandths of the blocks or transactions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ChainFaults {
+    /// Transactions that the pool forgets.
+    pub(crate) dropped: u64,
+    /// Transactions that wait for some blocks.
+    pub(crate) late: u64,
+    /// Blocks before which somebody else uses an operator's nonce.
+    pub(crate) foreign: u64,
+    /// Blocks in which a competing relayer is faster.
+    pub(crate) rival: u64,
+    /// Blocks before which some that are not final are replaced.
+    pub(crate) reorganised: u64,
+}
+
+/// A world's plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    /// Validators of either chain: one each, or the large sets.
+    pub(crate) large_sets: bool,
+    pub(crate) block_ms: [u64; 2],
+    pub(crate) confirmations: [u64; 2],
+    /// Operators that run; the others are down for the whole time.
+    pub(crate) running: usize,
+    /// Signatures that the clients require.
+    pub(crate) threshold: usize,
+    /// Transfers that users make, and within which time.
+    pub(crate) transfers: usize,
+    pub(crate) transfers_ms: u64,
+    /// Shortest and longest time to arrive.
+    pub(crate) timeout_seconds: (u64, u64),
+    pub(crate) chunk: usize,
+    pub(crate) job_items: usize,
+    /// When everything goes right again.
+    pub(crate) faults_ms: u64,
+    pub(crate) endpoints: EndpointFaults,
+    pub(crate) peers: PeerFaults,
+    pub(crate) chains: ChainFaults,
+    pub(crate) crashes: Vec<Crash>,
+    /// When the members' clocks jump, and by how much they are wrong then.
+    pub(crate) clock: Vec<(u64, i64)>,
+}
+
+impl Plan {
+    /// A world in which nothing goes wrong.
+    pub(crate) fn calm(seed: u64) -> Self {
+        Self {
+            seed,
+            large_sets: false,
+            block_ms: [1_000, 2_000],
+            confirmations: [0, 0],
+            running: OPERATORS,
+            threshold: 2,
+            transfers: 6,
+            transfers_ms: 8_000,
+            timeout_seconds: (300, 600),
+            chunk: 4,
+            job_items: 8,
+            faults_ms: 10_000,
+            endpoints: EndpointFaults { latency_ms: 60, ..EndpointFaults::default() },
+            peers: PeerFaults::default(),
+            chains: ChainFaults::default(),
+            crashes: Vec::new(),
+            clock: Vec::new(),
+        }
+    }
+
+    /// A world in which anything may go wrong.
+    pub(crate) fn random(seed: u64) -> Self {
+        let mut rng = Rng::of(seed, "plan");
+        let mut plan = Self::calm(seed);
+        // Each fault is there in some worlds and not in others, so that one that hides another does not hide it always.
+        let some = |rng: &mut Rng, most: u64| if rng.chance(450) { rng.range(1, most) } else { 0 };
+        plan.large_sets = rng.chance(80);
+        plan.confirmations = [some(&mut rng, 3), some(&mut rng, 2)];
+        plan.transfers = rng.below(9) + 2;
+        plan.transfers_ms = rng.range(2_000, 25_000);
+        plan.timeout_seconds = if rng.chance(400) { (12, 60) } else { (60, 600) };
+        plan.chunk = rng.below(4) + 1;
+        plan.job_items = rng.below(8) + 1;
+        plan.faults_ms = rng.range(20_000, 45_000);
+        plan.endpoints = EndpointFaults {
+            latency_ms: if rng.chance(300) { 1_500 } else { 80 },
+            loss: some(&mut rng, 150),
+            stale_blocks: some(&mut rng, 6),
+            lies: some(&mut rng, 120),
+        };
+        plan.peers = PeerFaults {
+            loss: some(&mut rng, 300),
+            slow: some(&mut rng, 300),
+            twice: some(&mut rng, 300),
+            lies: some(&mut rng, 150),
+        };
+        plan.chains = ChainFaults {
+            dropped: some(&mut rng, 250),
+            late: some(&mut rng, 300),
+            foreign: some(&mut rng, 60),
+            rival: some(&mut rng, 250),
+            reorganised: some(&mut rng, 200),
+        };
+        if rng.chance(650) {
+            for _ in 0..rng.range(1, 4) {
+                plan.crashes.push(Crash {
+                    operator: rng.below(OPERATORS),
+                    commit: rng.range(1, 60),
+                    at: [Where::Before, Where::After, Where::Torn][rng.below(3)],
+                    down_ms: rng.range(100, 12_000),
+                });
+            }
+        }
+        if rng.chance(250) {
+            for _ in 0..rng.range(1, 3) {
+                let skews = [-30_000, -8_000, 8_000, 60_000, 3_600_000];
+                plan.clock.push((rng.range(1_000, plan.faults_ms), skews[rng.below(skews.len())]));
+            }
+            plan.clock.sort_unstable();
+        }
+        plan
+    }
+}

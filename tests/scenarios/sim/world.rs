@@ -1,0 +1,201 @@
+//! What all parts of a world share: the chains, who is alive, the trace, and what was found to be wrong.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use catenary_light_clients::Hash32;
+use catenary_node::attestor::wire::attestation_service_server::AttestationService;
+use catenary_node::platform::simulation::{self, Commit};
+use catenary_node::store::{Ledger, JOURNAL_FILE};
+
+use super::chain::{Chain, START_SECONDS};
+use super::plan::{Plan, Where, OPERATORS};
+
+/// Lines of the trace that are kept for a person to read.
+const LINES_KEPT: usize = 400;
+
+/// What a process that dies in the middle of a commit unwinds with.
+pub(crate) struct Killed;
+
+/// One operator, over all of its lives.
+pub(crate) struct Member {
+    pub(crate) index: usize,
+    pub(crate) dir: PathBuf,
+    /// Number of its present life, from 1; 0 before the first.
+    pub(crate) life: AtomicU64,
+    pub(crate) alive: AtomicBool,
+    /// Commits of its journal that were begun.
+    pub(crate) commits: AtomicU64,
+    pub(crate) state: Mutex<MemberState>,
+}
+
+/// What changes about an operator.
+#[derive(Default)]
+pub(crate) struct MemberState {
+    /// Its ledger, as long as a task of its life is left.
+    pub(crate) ledger: Weak<Ledger>,
+    /// Its attestation services by chain, while it lives.
+    pub(crate) services: [Option<Arc<dyn AttestationService>>; 2],
+    /// Length of its journal before the commit that is being made.
+    before_bytes: u64,
+    /// Length to which its journal is torn by the last death.
+    pub(crate) torn_bytes: Option<u64>,
+    /// Digests that its keys have signed, by chain and nonce, over all lives.
+    pub(crate) signed: BTreeMap<(String, u64), BTreeSet<Hash32>>,
+}
+
+#[derive(Default)]
+struct Trace {
+    digest: Option<Hash32>,
+    lines: VecDeque<String>,
+    count: u64,
+}
+
+/// A world.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    chains: [Mutex<Chain>; 2],
+    pub(crate) members: Vec<Member>,
+    pub(crate) faults: AtomicBool,
+    trace: Mutex<Trace>,
+    violations: Mutex<Vec<String>>,
+    _dir: tempfile::TempDir,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    /// A world on a disk in memory, if the machine has one.
+    pub(crate) fn new(plan: Plan, chains: [Chain; 2]) -> Arc<Self> {
+        let memory = Path::new("/dev/shm");
+        let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let dir = made.expect("a temporary directory");
+        let member = |index: usize| Member {
+            index,
+            dir: dir.path().join(format!("member-{index}")),
+            life: AtomicU64::new(0),
+            alive: AtomicBool::new(false),
+            commits: AtomicU64::new(0),
+            state: Mutex::default(),
+        };
+        let members = (0..OPERATORS).map(member).collect();
+        Arc::new(Self {
+            plan,
+            chains: chains.map(Mutex::new),
+            members,
+            faults: AtomicBool::new(true),
+            trace: Mutex::default(),
+            violations: Mutex::default(),
+            _dir: dir,
+        })
+    }
+
+    pub(crate) fn chain(&self, index: usize) -> MutexGuard<'_, Chain> {
+        lock(&self.chains[index])
+    }
+
+    /// The true time, which chains have and members' clocks may not.
+    pub(crate) fn now_seconds() -> u64 {
+        START_SECONDS + simulation::elapsed_ms() / 1_000
+    }
+
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    /// Whether a member still lives the life that it did.
+    pub(crate) fn is_alive(&self, member: usize, life: u64) -> bool {
+        let member = &self.members[member];
+        member.alive.load(Ordering::Relaxed) && member.life.load(Ordering::Relaxed) == life
+    }
+
+    /// The ledger of a member's present life.
+    pub(crate) fn ledger(&self, member: usize) -> Option<Arc<Ledger>> {
+        lock(&self.members[member].state).ledger.upgrade()
+    }
+
+    /// Writes down what happened; two runs of one seed write down the same.
+    pub(crate) fn note(&self, what: impl AsRef<str>) {
+        let mut trace = lock(&self.trace);
+        let line = format!("{:>7} {}", simulation::elapsed_ms(), what.as_ref());
+        let before = trace.digest.unwrap_or(Hash32([0; 32]));
+        trace.digest = Some(Hash32::sha256(&[before.as_bytes(), line.as_bytes()]));
+        trace.count += 1;
+        trace.lines.push_back(line);
+        if trace.lines.len() > LINES_KEPT && std::env::var_os("CATENARY_TRACE").is_none() {
+            trace.lines.pop_front();
+        }
+    }
+
+    /// The digest of all that was written down, and how much that was.
+    pub(crate) fn digest(&self) -> (Hash32, u64) {
+        let trace = lock(&self.trace);
+        (trace.digest.unwrap_or(Hash32([0; 32])), trace.count)
+    }
+
+    /// The last lines of the trace.
+    pub(crate) fn tail(&self) -> Vec<String> {
+        lock(&self.trace).lines.iter().cloned().collect()
+    }
+
+    /// Something that must never be was seen.
+    pub(crate) fn violated(&self, invariant: &str, what: impl AsRef<str>) {
+        let line = format!("{invariant}: {}", what.as_ref());
+        self.note(format!("VIOLATED {line}"));
+        lock(&self.violations).push(line);
+    }
+
+    /// What was found to be wrong.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        lock(&self.violations).clone()
+    }
+
+    /// A commit of a member's journal has come so far; a member that is to die there does.
+    pub(crate) fn at_commit(&self, path: &Path, at: Commit) {
+        let Some(member) = self.members.iter().find(|member| path.starts_with(&member.dir)) else { return };
+        if !member.alive.load(Ordering::Relaxed) {
+            // What is left of a dead process writes nothing.
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+        let length = std::fs::metadata(path).map_or(0, |file| file.len());
+        let commit = match at {
+            Commit::Before => {
+                lock(&member.state).before_bytes = length;
+                member.commits.fetch_add(1, Ordering::Relaxed) + 1
+            }
+            Commit::After => member.commits.load(Ordering::Relaxed),
+        };
+        let dies = |place: Where| match place {
+            Where::Before => at == Commit::Before,
+            Where::After | Where::Torn => at == Commit::After,
+        };
+        let crash = self.plan.crashes.iter().find(|crash| {
+            crash.operator == member.index && crash.commit == commit && dies(crash.at) && self.is_faulty()
+        });
+        let Some(crash) = crash else { return };
+        if crash.at == Where::Torn {
+            let mut state = lock(&member.state);
+            state.torn_bytes = Some(state.before_bytes + (length - state.before_bytes) / 2);
+        }
+        self.note(format!("member {} dies {:?} commit {commit}", member.index, crash.at));
+        member.alive.store(false, Ordering::Relaxed);
+        std::panic::resume_unwind(Box::new(Killed));
+    }
+
+    /// Leaves on a dead member's disk what was flushed, and of a torn commit a part.
+    pub(crate) fn lose_unflushed(&self, member: usize) {
+        let member = &self.members[member];
+        let path = member.dir.join(JOURNAL_FILE);
+        let Ok(file) = std::fs::OpenOptions::new().write(true).open(&path) else { return };
+        let length = file.metadata().map_or(0, |file| file.len());
+        let flushed = simulation::flushed(&path).unwrap_or(16).min(length);
+        let kept = lock(&member.state).torn_bytes.take().unwrap_or(flushed).min(flushed);
+        if kept < length {
+            file.set_len(kept).expect("a file in memory can be cut");
+        }
+    }
+}
