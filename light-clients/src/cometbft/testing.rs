@@ -213,6 +213,19 @@ impl Chain {
         encode_update(&block.signed.encode_to_vec(), Some(&own.encode_to_vec()), Some(&next.encode_to_vec()))
     }
 
+    /// The update for a height with both sets, whose header has another time and is signed again; later blocks still
+    /// follow the one that it was.
+    #[must_use]
+    pub fn full_update_at(&self, height: u64, time: Timestamp) -> Vec<u8> {
+        let block = self.block(height);
+        let mut header = block.signed.header.clone().unwrap();
+        let nanos = (time.nanos % 1_000_000_000) as i32;
+        header.time = Some(RawTimestamp { nanos, ..raw_time(time.seconds()) });
+        let signed = sign_header(header, &block.validators, &vec![Ballot::Block; block.validators.len()]);
+        let (own, next) = (raw_set(&block.validators), raw_set(&block.next));
+        encode_update(&signed.encode_to_vec(), Some(&own.encode_to_vec()), Some(&next.encode_to_vec()))
+    }
+
     /// Hash of the header at a height.
     #[must_use]
     pub fn hash(&self, height: u64) -> Hash32 {

@@ -118,6 +118,7 @@ fn acknowledgements_are_bound_to_path_and_commitment() {
     let rig = Rig::new();
     let verified = VerifiedAck::new(packet(1), ack(), rig.ack_fact()).unwrap();
     assert_eq!((verified.packet(), verified.acknowledgement()), (&packet(1), &ack()));
+    assert_eq!((verified.instance(), verified.height()), (rig.client.status().instance, HEIGHT));
     let entry = PathCommitment::of_ack(&verified);
     assert_eq!((entry.path, entry.commitment), (path_key(&packet(1).ack_path()), ack().commitment()));
 

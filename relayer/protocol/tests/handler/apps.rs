@@ -330,8 +330,11 @@ fn an_app_that_cannot_close_a_packet_leaves_it_open() {
 #[test]
 fn acknowledgements_are_a_result_or_the_universal_error() {
     let universal = Acknowledgement::universal_error();
-    let rows: [(&[u8], &str, u64); 12] = [
+    let rows: [(&[u8], &str, u64); 15] = [
         (ics20::SUCCESS_ACK, "ok", 40),
+        (br#"{"result":"+/+/"}"#, "ok", 40),
+        (br#"{"result":"A-A="}"#, "PR-TRF-011", 40),
+        (br#"{"result":"A_A="}"#, "PR-TRF-011", 40),
         (br#"{"result":"AA=="}"#, "ok", 40),
         (br#"{"result":"AAAA"}"#, "ok", 40),
         (universal.single().unwrap(), "ok", 100),
@@ -351,6 +354,29 @@ fn acknowledgements_are_a_result_or_the_universal_error() {
         let name = String::from_utf8_lossy(bytes);
         assert_eq!(code(rig.ack(0, &packet, &ack)), expect, "{name}");
         assert_eq!(rig.balance(0, "alice", "stake"), balance, "{name}");
+    }
+}
+
+/// Wallets and explorers read the outcome from the events that ibc-go gives: the byte of a plain success, the result as
+/// it is for any other, and the words of a failure.
+#[test]
+fn events_show_what_an_acknowledgement_says() {
+    let universal = Acknowledgement::universal_error();
+    let failed = "ABCI code: 16: error handling packet: see events for details";
+    let rows: [(&[u8], String, (&str, &str)); 3] = [
+        (ics20::SUCCESS_ACK, r#"result:"\001" "#.into(), ("success", "\u{1}")),
+        (br#"{"result":"AAAA"}"#, r#"result:"AAAA" "#.into(), ("success", "AAAA")),
+        (universal.single().unwrap(), format!("error:{failed:?} "), ("error", failed)),
+    ];
+    for (bytes, shown, (key, value)) in rows {
+        let (mut rig, packet) = sent();
+        let ack = Acknowledgement { app_acknowledgements: vec![bytes.to_vec()] };
+        rig.chains[1].host.set(&Key::of_path(packet.ack_path()), ack.commitment().as_bytes().to_vec());
+        let events: Vec<_> =
+            rig.ack(0, &packet, &ack).unwrap().events.iter().flat_map(|event| event.render()).collect();
+        let said: Vec<_> = events.into_iter().filter(|event| event.kind == "fungible_token_packet").collect();
+        assert_eq!(said[0].attributes.last(), Some(&("acknowledgement".into(), shown)));
+        assert_eq!(said[1].attributes, [(key.into(), value.into())]);
     }
 }
 

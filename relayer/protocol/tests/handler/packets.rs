@@ -106,11 +106,12 @@ fn sequences_end() {
 #[test]
 fn receiving_a_packet() {
     type Change = fn(&mut proto::MsgRecvPacket);
-    let rows: [(&str, Change, &str); 18] = [
+    let rows: [(&str, Change, &str); 19] = [
         ("as it should be", |_| {}, "ok"),
         ("another signer", |m| m.signer = "mallory".into(), "PR-HND-003"),
         ("no packet", |m| m.packet = None, "PR-HND-002"),
         ("no proof", |m| m.proof_commitment.clear(), "PR-HND-002"),
+        ("a proof as long as the bound", |m| m.proof_commitment = vec![1; limits::PROOF_BYTES_MAX], "PR-ENC-001"),
         ("no height", |m| m.proof_height = None, "PR-HND-002"),
         ("a proof over the bound", |m| m.proof_commitment = vec![1; limits::PROOF_BYTES_MAX + 1], "PR-PKT-001"),
         ("a proof that is none", |m| m.proof_commitment = vec![1], "PR-ENC-001"),
@@ -137,6 +138,19 @@ fn receiving_a_packet() {
         let outcome = rig.run(1, RELAYER, proto::MSG_RECV_PACKET, &message);
         assert_eq!(code(outcome), expect, "{name}");
         assert_eq!(rig.balance(1, "bob", &rig.voucher(1, "stake")), if expect == "ok" { 60 } else { 0 }, "{name}");
+    }
+}
+
+/// A client may take longer proofs than a message may carry: the handler's bound comes first.
+#[test]
+fn proofs_are_bounded_before_a_client_sees_them() {
+    let (mut rig, packet) = sent();
+    let mut message = rig.recv_message(1, &packet);
+    for got in [limits::PROOF_BYTES_MAX + 1, limits::PROOF_BYTES_MAX + 2] {
+        message.proof_commitment = vec![1; got];
+        let (field, max) = ("proof_commitment", limits::PROOF_BYTES_MAX);
+        let refused = catenary_protocol::Error::Length { field, got, min: 1, max };
+        assert_eq!(rig.run(1, RELAYER, proto::MSG_RECV_PACKET, &message), Err(refused.into()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client of CometBFT chains: real signatures, real ICS-23 proofs, and every check with a message that fails it.
 
 use catenary_light_clients::cometbft::testing::{signers, Chain, Signer};
+use catenary_light_clients::cometbft::{MAX_CHAIN_ID_BYTES, MAX_UPDATE_BYTES};
 use catenary_light_clients::proof::ics23::testing::State;
 use catenary_light_clients::{Hash32, Timestamp};
 use catenary_protocol::handler::tendermint_proto::{
@@ -233,6 +234,8 @@ fn headers_that_are_refused() {
         ("undecodable trusted validators", set(|h| h.trusted_validators = Some(vec![0xff])), "PR-ENC-001"),
         ("bytes after them", set(|h| h.trusted_validators.as_mut().unwrap().extend([0x58, 1])), "PR-ENC-002"),
         ("very many trusted validators", set(|h| h.trusted_validators = Some([0x0a, 0].repeat(2_000))), "PR-PKT-001"),
+        ("the most bytes of them", set(|h| h.trusted_validators = Some(vec![0xff; MAX_UPDATE_BYTES])), "PR-ENC-001"),
+        ("one more", set(|h| h.trusted_validators = Some(vec![0xff; MAX_UPDATE_BYTES + 1])), "PR-PKT-001"),
     ];
     for (name, header, expect) in rows {
         let mut rig = Rig::new(&honest, 1);
@@ -331,11 +334,54 @@ fn time_that_goes_back_freezes() {
     assert_eq!(rig.update(&header(&chain, 3, 1)), Ok("client_misbehaviour".into()), "the one above is not later");
 }
 
+/// Evidence of the same: the first header is higher and not later. Headers of a chain that goes on, in either order,
+/// are no evidence, or anybody could freeze a client with two honest headers.
+#[test]
+fn evidence_of_time_that_goes_back_freezes() {
+    let chain = chain(5);
+    let at = |height, seconds| {
+        let update = chain.full_update_at(height, chain.time(1).checked_add_seconds(seconds).unwrap());
+        header_of(Parts::decode(update.as_slice()).unwrap(), &chain, 1)
+    };
+    for (name, first, second, expect) in [
+        ("the higher one earlier", at(4, 3), at(3, 4), "ok"),
+        ("both at one time", at(4, 4), at(3, 4), "ok"),
+        ("the higher one later", at(4, 5), at(3, 4), "PR-HND-014"),
+        ("the higher one later and second", at(3, 4), at(4, 5), "PR-HND-014"),
+        ("the higher one earlier and second", at(3, 4), at(4, 3), "PR-HND-014"),
+        ("honest ones", header(&chain, 4, 1), header(&chain, 3, 1), "PR-HND-014"),
+        ("honest ones, the lower first", header(&chain, 3, 1), header(&chain, 4, 1), "PR-HND-014"),
+    ] {
+        let mut rig = Rig::new(&chain, 1);
+        rig.now = chain.time(5);
+        let found = Misbehaviour { client_id: ID.into(), header_1: Some(first), header_2: Some(second) };
+        assert_eq!(code(rig.submit(MISBEHAVIOUR, &found)), expect, "{name}");
+        assert_eq!(rig.status(), if expect == "ok" { Status::Frozen } else { Status::Active }, "{name}");
+    }
+}
+
+/// A deadline may lie between two times of one second, so they are kept to the nanosecond.
+#[test]
+fn times_are_kept_to_the_nanosecond() {
+    let chain = chain(3);
+    for nanos in [0, 1, 123_456_789, 999_999_999] {
+        let mut rig = Rig::new(&chain, 1);
+        rig.now = chain.time(3);
+        let time = Timestamp::from_nanos(chain.time(2).nanos + nanos);
+        let update = Parts::decode(chain.full_update_at(2, time).as_slice()).unwrap();
+        assert_eq!(code(rig.update(&header_of(update, &chain, 1))), "ok");
+        assert_eq!(TendermintClient.timestamp(&rig.host, ID, height(2)), Ok(time));
+        let stored = state::consensus_state(&rig.host, ID, height(2)).unwrap().unwrap();
+        let stored = ConsensusState::decode(stored.value.as_slice()).unwrap().timestamp.unwrap();
+        assert_eq!((stored.seconds.unsigned_abs(), i64::from(stored.nanos)), (time.seconds(), nanos.cast_signed()));
+    }
+}
+
 #[test]
 fn client_states_that_are_refused() {
     type Change = fn(&mut ClientState, &mut ConsensusState);
     const LONG: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-7";
-    let rows: [(&str, Change, &str); 21] = [
+    let rows: [(&str, Change, &str); 25] = [
         ("as it should be", |_, _| {}, "ok"),
         ("a trust level of one", |c, _| c.trust_level = Some(Fraction { numerator: 1, denominator: 1 }), "ok"),
         ("no trust level", |c, _| c.trust_level = None, "PR-HND-002"),
@@ -367,6 +413,10 @@ fn client_states_that_are_refused() {
         ("other proof specifications", |c, _| c.proof_specs.reverse(), "PR-HND-014"),
         ("a blank upgrade key", |c, _| c.upgrade_path[0] = " ".into(), "PR-HND-014"),
         ("no time", |_, s| s.timestamp = None, "PR-HND-014"),
+        ("a time of no second", |_, s| s.timestamp = Some(Seconds { seconds: 0, nanos: 5 }), "PR-HND-014"),
+        ("a time long ago", |_, s| s.timestamp = Some(Seconds { seconds: 1, nanos: 0 }), "PR-HND-012"),
+        ("a whole second of nanoseconds", |_, s| s.timestamp.as_mut().unwrap().nanos = 1_000_000_000, "PR-HND-014"),
+        ("one less", |_, s| s.timestamp.as_mut().unwrap().nanos = 999_999_999, "ok"),
         ("a root of zeros", |_, s| s.root = Some(MerkleRoot { hash: vec![0; 32] }), "PR-HND-014"),
         ("a short hash of validators", |_, s| s.next_validators_hash.truncate(31), "PR-HND-014"),
     ];
@@ -378,7 +428,11 @@ fn client_states_that_are_refused() {
         assert_eq!(code(rig.create(client, consensus)), expect, "{name}");
     }
     let mut rig = Rig::new(&chain, 1);
-    for chain_id in ["", "  ", LONG] {
+    let longest = format!("{}-7", "c".repeat(MAX_CHAIN_ID_BYTES - 2));
+    let named = ClientState { chain_id: longest.clone(), ..client_state(1) };
+    assert_eq!(code(rig.create(named, consensus_state(&chain, 1))), "ok");
+    let longer = format!("c{longest}");
+    for chain_id in ["", "  ", LONG, &longer] {
         let unnamed = ClientState { chain_id: chain_id.into(), ..client_state(1) };
         assert_eq!(code(rig.create(unnamed, consensus_state(&chain, 1))), "PR-PKT-001", "{chain_id:?}");
     }
@@ -388,6 +442,24 @@ fn client_states_that_are_refused() {
         let mut client = ClientState { chain_id: chain_id.into(), ..client_state(1) };
         client.latest_height.as_mut().unwrap().revision_number = revision;
         assert_eq!(code(rig.create(client, consensus_state(&chain, 1))), "ok", "{chain_id}");
+    }
+}
+
+/// A person who creates a client is told which field of a consensus state cannot be used.
+#[test]
+fn consensus_states_are_refused_by_field() {
+    let chain = chain(1);
+    type Change = fn(&mut ConsensusState);
+    let rows: [(Change, &str); 3] = [
+        (|s| s.timestamp = None, "timestamp is none between 1970 and 2554"),
+        (|s| s.root = None, "root is not 32 bytes, or zero"),
+        (|s| s.next_validators_hash.clear(), "next_validators_hash is not 32 bytes"),
+    ];
+    for (change, expect) in rows {
+        let mut consensus = consensus_state(&chain, 1);
+        change(&mut consensus);
+        let refused = Rig::new(&chain, 1).create(client_state(1), consensus);
+        assert_eq!(refused, Err(Error::InvalidState { reason: expect.into() }));
     }
 }
 
