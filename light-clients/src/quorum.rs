@@ -88,12 +88,6 @@ impl<'a, Id: Ord> Members<'a, Id> {
         tolerated_faults(self.count).saturating_add(1)
     }
 
-    /// Whether `id` is a voter.
-    #[must_use]
-    pub fn contains(&self, id: &Id) -> bool {
-        self.ids.binary_search(id).is_ok()
-    }
-
     /// A count of votes that starts at zero.
     #[must_use]
     pub fn tally(self) -> Tally<'a, Id> {

@@ -80,6 +80,7 @@ fn headers_have_the_constants_of_the_family() {
     check_with(|h| h.state_root = Hash32([0; 32]), "LC-QBFT-012");
     check_with(|h| h.time_seconds = u64::MAX, "LC-QBFT-013");
     check_with(|h| h.time_seconds = u64::MAX / 1_000_000_000 + 1, "LC-QBFT-013");
+    check_with(|h| h.time_seconds = u64::MAX / 1_000_000_000, "LC-TRUST-005");
 }
 
 #[test]
@@ -93,6 +94,7 @@ fn only_one_encoding_of_a_header_is_read() {
     check(&[&good[..], &[0]].concat(), "LC-RLP-002");
     check(&[0xc0], "LC-QBFT-002");
     check(&std::vec![0; MAX_HEADER_BYTES + 1], "LC-QBFT-001");
+    check(&std::vec![0; MAX_HEADER_BYTES], "LC-RLP-002");
     // Fourteen fields, and more than are looked at.
     let list = |items: &[u8]| {
         let mut out = Vec::new();

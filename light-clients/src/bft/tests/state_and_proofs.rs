@@ -14,7 +14,10 @@ fn a_configuration_that_cannot_work_is_refused() {
         assert_eq!(Rejection::from(error).code, expect);
     };
     check(|c| c.chain_id.clear(), "LC-QBFT-037");
-    check(|c| c.chain_id = "1".repeat(65), "LC-QBFT-037");
+    check(|c| c.chain_id = "1".repeat(MAX_CHAIN_ID_BYTES + 1), "LC-QBFT-037");
+    let mut longest = network.config();
+    longest.chain_id = "1".repeat(MAX_CHAIN_ID_BYTES);
+    assert!(Tested::new(longest, &network.headers[0].encode()).is_ok());
     check(|c| c.router = [0; 20], "LC-QBFT-038");
     check(|c| c.anchor.height = 0, "LC-QBFT-039");
     check(|c| c.anchor.height = 2, "LC-TRUST-004");
@@ -219,6 +222,8 @@ fn a_commitment_is_proven_and_bound_to_height_path_and_value() {
         let error = client.absence(2, &std::vec![7; bytes], &proof(1)).unwrap_err();
         assert_eq!(error.code, "LC-QBFT-030");
     }
+    let longest = [7; MAX_PATH_BYTES];
+    assert!(client.absence(2, &longest, &state.proof(router, &slot(&longest))).is_ok());
 }
 
 #[test]

@@ -259,6 +259,7 @@ fn only_retain_heights_are_kept() {
     let kept: Vec<u64> = (0..12).filter(|h| client.header(*h).is_some()).collect();
     assert_eq!(kept, [8, 9, 10]);
     assert_eq!(word(&client.advance(&network.headers[6].encode(), network.now())), "LC-QBFT-024");
+    assert_eq!(word(&client.advance(&network.headers[7].encode(), network.now())), "ok", "the lowest is kept");
     assert_eq!(client.headers.len(), 3);
     // The anchor has gone from memory as well, and stays in the instance.
     assert_eq!(client.status().instance, network.client_of::<TestedForm>(client.config.clone()).status().instance);

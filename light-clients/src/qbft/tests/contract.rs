@@ -285,6 +285,7 @@ fn qb_10_updates_have_one_form() {
     check(&network, &good[..good.len() - 1], "LC-RLP-001");
     check(&network, &[&good[..], &[0]].concat(), "LC-RLP-002");
     check(&network, &std::vec![0; MAX_CONTRACT_UPDATE_BYTES + 1], "LC-QBFT-051");
+    check(&network, &std::vec![0; MAX_CONTRACT_UPDATE_BYTES], "LC-RLP-002");
     check(&network, &next.encode(), "LC-RLP-012");
     check(&network, &[0xc0], "LC-RLP-013");
     let (account, slots) = set_proof(&network.states[2], &VALIDATOR_CONTRACT);
