@@ -351,14 +351,13 @@ fn fields<'a>(what: &'static str, message: &'a [u8], number: u64) -> Result<Vec<
     Ok(found)
 }
 
-/// Takes one field off a message: its tag and, when it is length-delimited, its content. Groups are refused.
+/// Takes one field off a message: its tag and, when it is length-delimited, its content. Varints are the only other
+/// kind that these messages have; groups and fixed widths are refused.
 fn next_field<'a>(rest: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
     let tag = prost::encoding::decode_varint(rest).ok()?;
     let length = match tag & 7 {
         0 => prost::encoding::decode_varint(rest).ok().map(|_| 0)?,
-        1 => 8,
         2 => usize::try_from(prost::encoding::decode_varint(rest).ok()?).ok()?,
-        5 => 4,
         _ => return None,
     };
     let (content, after) = rest.split_at_checked(length)?;

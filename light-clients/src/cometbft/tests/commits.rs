@@ -375,16 +375,22 @@ fn updates_have_one_encoding() {
         let refused = second(&chain, &[update.clone(), extra].concat());
         assert!(matches!(refused, "LC-CMT-002" | "LC-CMT-003"), "{what}: {refused}");
     }
-    let unknown = |mut bytes: Vec<u8>| {
-        bytes.extend([0x78, 0x01]);
+    let with = |mut bytes: Vec<u8>, more: &[u8]| {
+        bytes.extend(more);
         bytes
     };
+    let unknown = |bytes: Vec<u8>| with(bytes, &[0x78, 0x01]);
     let block = chain.block(2);
     let set = raw_set(&block.validators).encode_to_vec();
     let signed = block.signed.encode_to_vec();
     assert_eq!(second(&chain, &encode_update(&unknown(signed.clone()), Some(&set), None)), "LC-CMT-003");
     assert_eq!(second(&chain, &encode_update(&signed, Some(&unknown(set.clone())), None)), "LC-CMT-003");
-    assert_eq!(second(&chain, &encode_update(&signed, None, Some(&unknown(set)))), "LC-CMT-003");
+    assert_eq!(second(&chain, &encode_update(&signed, None, Some(&unknown(set.clone())))), "LC-CMT-003");
+    // Fields of eight and of four bytes, which none of these messages has.
+    for fixed in [[0x79, 1, 2, 3, 4, 5, 6, 7, 8].as_slice(), &[0x7d, 1, 2, 3, 4]] {
+        assert_eq!(second(&chain, &encode_update(&with(signed.clone(), fixed), Some(&set), None)), "LC-CMT-002");
+        assert_eq!(second(&chain, &encode_update(&signed, Some(&with(set.clone(), fixed)), None)), "LC-CMT-002");
+    }
     assert_eq!(second(&chain, &encode_update(&[], None, None)), "LC-CMT-005");
     assert_eq!(second(&chain, &[]), "LC-CMT-005");
     let whole_parts = [chain.bare_update(2).len(), chain.update(2).len()];
@@ -446,6 +452,14 @@ fn messages_name_both_values() {
     };
     let expect = format!("header hashes to {}, the commit is for {}", chain.hash(2), chain.hash(3));
     assert_eq!(refused.message, expect);
+    let mut set = raw_set(&chain.block(2).validators);
+    let expected = ::hex::encode_upper(&set.validators[0].address);
+    set.validators[0].address[0] ^= 0xff;
+    let got = ::hex::encode_upper(&set.validators[0].address);
+    let Verdict::Rejected(refused) = chain.client(1).advance(&encode(&chain.block(2).signed, Some(&set)), now()) else {
+        panic!("the address is another key's");
+    };
+    assert_eq!(refused.message, format!("validator 0 says address {got}, its key gives {expected}"));
 }
 
 fn commit_of_another(chain: &Chain) -> Vec<u8> {

@@ -97,6 +97,8 @@ fn the_largest_set_is_verified() {
     assert_eq!(second(&chain, &chain.full_update(2)), "verified");
     let largest = encode(&chain.block(2).signed, Some(&raw_set(&signers(9, &vec![1; MAX_VALIDATORS]))));
     assert!(2 * largest.len() < MAX_UPDATE_BYTES, "{}", largest.len());
+    // As many as are looked at: it is another set, and not too large a one.
+    assert_eq!(second(&chain, &largest), "LC-CMT-019");
 }
 
 #[test]
