@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod failpoint;
 pub mod journal;
 pub mod keystore;
 pub mod platform;

@@ -26,6 +26,7 @@ use super::wire::{
     Attestation, LatestHeightRequest, LatestHeightResponse, PacketAttestationRequest, PacketAttestationResponse,
     StateAttestationRequest, StateAttestationResponse,
 };
+use crate::failpoint::failpoint;
 use crate::telemetry::metrics::{AttestationKind, AttestationOutcome};
 use catenary_protocol::Packet;
 
@@ -173,6 +174,7 @@ impl AttestationService for Service {
         let _permit = self.counted(asked, self.admit(&request))?;
         let (kind, packets) = self.counted(asked, decode(request.get_ref()))?;
         let signed = self.attestor.attest_packets(request.get_ref().height, kind, &packets).await?;
+        failpoint("attestor.answer");
         let attestation = Attestation {
             height: signed.attestation.height,
             timestamp: None,

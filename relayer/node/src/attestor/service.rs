@@ -14,6 +14,7 @@ use super::error::{AttestError, Refusal};
 use super::limits;
 use super::signer::AttestationSigner;
 use crate::chain::{ProveError, Prover};
+use crate::failpoint::failpoint;
 use crate::platform;
 use crate::telemetry::metrics::{AttestationKind, AttestationOutcome, Metrics};
 
@@ -272,6 +273,7 @@ impl Attestor {
         let attestation = StateAttestation::of(&header);
         let (signer, instance) = (Arc::clone(&self.signer), self.instance());
         let signature = blocking(move || signer.sign_state(instance, &attestation)).await?;
+        failpoint("attestor.state");
         Ok(SignedState { attestation, data: attestation.encode(), signature, header })
     }
 
@@ -286,6 +288,7 @@ impl Attestor {
         let (signer, instance) = (Arc::clone(&self.signer), self.instance());
         let statement = attestation.clone();
         let signature = blocking(move || signer.sign_packets(instance, &statement)).await?;
+        failpoint("attestor.packets");
         Ok(SignedPackets { data: attestation.encode(), attestation, signature, facts })
     }
 

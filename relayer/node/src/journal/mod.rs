@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use catenary_core::Record;
 use catenary_light_clients::Hash32;
 
+use crate::failpoint::{failpoint, failpoint_after};
 use crate::platform;
 
 pub use error::JournalError;
@@ -135,7 +136,9 @@ impl Journal {
             return Err(JournalError::TooLarge { got: payload.len(), max: PAYLOAD_BYTES_MAX });
         }
         let (hash, bytes) = frame::encode(&self.tip.hash, &payload);
-        if let Err(source) = self.file.write_all(&bytes).and_then(|()| platform::sync_data(&self.file, &self.path)) {
+        failpoint_after("journal.torn", || drop(self.file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())));
+        let written = self.file.write_all(&bytes).inspect(|()| failpoint("journal.written"));
+        if let Err(source) = written.and_then(|()| platform::sync_data(&self.file, &self.path)) {
             self.poisoned = Some(source.to_string());
             return Err(JournalError::Io { action: "write", path: self.path.clone(), source });
         }
@@ -274,6 +277,7 @@ impl Journal {
         name.push(format!(".cut-{}", self.tip.offset_bytes));
         let kept = PathBuf::from(name);
         fs::write(&kept, self.bytes_from(self.tip.offset_bytes)?).map_err(io("keep the torn end of"))?;
+        failpoint("journal.cut");
         self.file.set_len(self.tip.offset_bytes).map_err(io("cut"))?;
         self.file.sync_all().map_err(io("cut"))?;
         Ok(kept)

@@ -11,6 +11,7 @@ use catenary_light_clients::Hash32;
 use serde::{Deserialize, Serialize};
 
 use super::error::KeystoreError;
+use crate::failpoint::failpoint;
 
 /// Version of the index.
 const INDEX_VERSION: u16 = 1;
@@ -173,6 +174,7 @@ impl Index {
         let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
         let mut file = opened.map_err(KeystoreError::io("write", &new))?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(KeystoreError::io("write", &new))?;
+        failpoint("keys.index");
         fs::rename(&new, &path).map_err(KeystoreError::io("replace", &path))?;
         sync_dir(&self.dir)
     }

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::error::KeystoreError;
 use super::index::{check_private, sync_dir, Binding, Index, KeyEntry};
 use super::passphrase::Passphrase;
+use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 
@@ -148,6 +149,7 @@ impl Keystore {
                 return Err(KeystoreError::SameAddress { address: entry.address.clone(), id: other.id.clone() });
             }
             self.write_key(id, key, passphrase)?;
+            failpoint("keys.written");
             keys.push(entry.clone());
             Ok(entry)
         })

@@ -19,6 +19,7 @@ use super::error::KeystoreError;
 use super::index::{Binding, KeyEntry};
 use super::keys::{address, public_key, Authority, Keystore};
 use super::passphrase::Passphrase;
+use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 
@@ -139,8 +140,10 @@ impl KeystoreSigner {
         };
         if !known {
             self.ledger.record(vec![Record::SignedAttestation(signed)])?;
+            failpoint("sign.attestation");
         }
         if !*first_signed {
+            failpoint("sign.first");
             self.keystore.mark_first_signed(id)?;
             *first_signed = true;
         }
@@ -170,6 +173,7 @@ impl KeystoreSigner {
             None => {
                 let signed = SignedTx { key: id.clone(), chain: chain.into(), nonce, digest };
                 self.ledger.record(vec![Record::SignedTx(signed)])?;
+                failpoint("sign.transaction");
             }
         }
         held.sign(&digest)
@@ -200,7 +204,9 @@ impl KeystoreSigner {
             actor: authority.actor.clone(),
             at_seconds: platform::now().seconds(),
         };
-        Ok(self.ledger.record(vec![Record::NonceReleased(released)])?)
+        self.ledger.record(vec![Record::NonceReleased(released)])?;
+        failpoint("sign.released");
+        Ok(())
     }
 }
 

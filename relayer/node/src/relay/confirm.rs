@@ -8,6 +8,7 @@ use catenary_protocol::{Acknowledgement, Packet};
 
 use super::job::{failed, PathContext};
 use crate::chain::{ProveError, Prover};
+use crate::failpoint::failpoint;
 
 /// Proves how each packet ended: its commitment is gone from the source at or above `min_height`, and it was
 /// acknowledged on the destination, or was not received and its timeout has passed there.
@@ -33,6 +34,7 @@ pub(super) async fn run(context: &PathContext, entries: Vec<(Key, Entry)>, min_h
         }
     }
     outcomes.extend(how(context, gone).await);
+    failpoint("confirm.proven");
     outcomes
 }
 

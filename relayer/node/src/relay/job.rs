@@ -19,6 +19,7 @@ use super::confirm;
 use super::send::{Note, SendError, Sender, Sent};
 use crate::attestor::{AttestedChunk, Availability, Collected, Collector, CommitmentKind, Facts, RefusedPacket};
 use crate::chain::{Chain, ProveError, Prover};
+use crate::failpoint::failpoint;
 use crate::store::Ledger;
 
 /// One end of a path.
@@ -115,6 +116,7 @@ pub(super) async fn run(context: &PathContext, job: &Job, entries: Items) -> Out
         return outcomes;
     }
     let (mut outcomes, items) = leave_out_done(context, job, entries).await;
+    failpoint("job.screened");
     if !items.is_empty() {
         match deliver(context, job, items).await {
             Ok(done) => outcomes.extend(done),
@@ -122,6 +124,7 @@ pub(super) async fn run(context: &PathContext, job: &Job, entries: Items) -> Out
         }
     }
     report(context, job, &outcomes);
+    failpoint("job.done");
     outcomes
 }
 
@@ -223,6 +226,7 @@ async fn deliver(context: &PathContext, job: &Job, items: Items) -> Result<Outco
         Ok(collected) => collected,
         Err(outcome) => return Err((outcome, items)),
     };
+    failpoint("job.collected");
     let (ready, mut outcomes) = messages(context, job, &items, &collected).await;
     let update = Message::UpdateClient { client_id: to.client_id.clone(), proof: collected.state.clone() };
     let batches = split(to, &update, ready);
@@ -407,7 +411,9 @@ async fn send(context: &PathContext, job: &Job, update: &Message, batch: Vec<Rea
         let mut messages = vec![update.clone()];
         messages.extend(batch.iter().map(|item| item.message.clone()));
         let bytes = messages.iter().map(|message| to.chain.sink().size_bytes(message)).sum();
+        failpoint("job.sending");
         let result = to.sender.send(&TxBody::Deliver(messages), &note(context, job, &batch)).await;
+        failpoint("job.sent");
         match result {
             Ok(Sent::Included { receipt, .. }) => {
                 context.observer.batch(to.chain.name(), job.kind, batch.len(), bytes);

@@ -15,6 +15,7 @@ use super::job::PathObserver;
 use super::send::SendObserver;
 use crate::attestor::Availability;
 use crate::chain::{ChainObserver, Stop};
+use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 use crate::telemetry::metrics::{
@@ -61,6 +62,7 @@ impl ChainWatch {
             hash: status.trusted_hash,
             digest: catenary_light_clients::Hash32::sha256(&[&bytes]),
         };
+        failpoint("client.save");
         match platform::block_in_place(|| ledger.save_client(state, &bytes)) {
             Ok(()) => self.saved_height.store(status.trusted_height, Ordering::Relaxed),
             Err(error) => tracing::error!(chain = self.chain, code = error.code(), "{error}"),

@@ -17,6 +17,7 @@ use super::job::{self, PathContext};
 use super::limits;
 use super::scan::{ClaimBatch, Scan};
 use crate::chain::HeadState;
+use crate::failpoint::failpoint;
 use crate::platform;
 use crate::watched;
 
@@ -79,6 +80,7 @@ impl PathRunner {
         }
         let mut heads = [Side::A, Side::B].map(|side| self.context.side(side).chain.watch());
         let outcome = self.turn(&stop, &mut claims, &mut heads, &rewinds).await;
+        failpoint("stop.waiting");
         scans.abort_all();
         if outcome.is_ok() {
             // A transaction that was broadcast is journaled; waiting for its receipt only spares the next start a look.
@@ -204,7 +206,10 @@ impl PathRunner {
             return self.record(records);
         }
         records.extend(extra);
-        self.record(records)
+        failpoint("runner.decided");
+        self.record(records)?;
+        failpoint("runner.recorded");
+        Ok(())
     }
 
     /// Journals records in commits of bounded size. A cursor comes last, so a crash between two commits only has some

@@ -12,6 +12,7 @@ use super::job::PathContext;
 use super::limits;
 use super::screen::screen;
 use crate::chain::ProveError;
+use crate::failpoint::failpoint;
 use crate::platform;
 
 /// Claims of one range of blocks, for the runner.
@@ -74,6 +75,7 @@ impl Scan {
                 self.context.observer.scanned(side.chain.name(), to);
                 self.context.observer.scanning(&self.context.name, self.side, Ok(()));
                 self.cursor = to;
+                failpoint("scan.taken");
                 self.claims.send(ClaimBatch { side: self.side, upto: to, claims }).await.is_ok()
             }
             Err(error) => {

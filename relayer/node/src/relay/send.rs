@@ -21,6 +21,7 @@ use thiserror::Error as ThisError;
 use tokio::sync::Mutex;
 
 use super::limits;
+use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 
@@ -219,6 +220,7 @@ impl Sender {
         for Intent { nonce, tx_bytes, tx_hash, .. } in intents {
             tracing::info!(chain = self.chain, nonce, tx = %tx_hash, "a transaction without an outcome");
             *open = Some(Open { signed: SignedTx { bytes: tx_bytes, hash: TxHash(tx_hash) }, nonce });
+            failpoint("send.reconcile");
             self.resolve(&mut open).await?;
         }
         Ok(())
@@ -377,6 +379,7 @@ impl Sender {
     fn included(&self, signed: &SignedTx, receipt: &TxReceipt) -> Result<(), SendError> {
         let outcome = if receipt.success { "included" } else { "reverted" };
         self.observer.transaction(&self.chain, &self.key.0, outcome, Some(receipt));
+        failpoint("send.seen");
         let result = OutcomeResult::Included {
             height: receipt.height,
             success: receipt.success,
@@ -394,18 +397,12 @@ impl Sender {
     fn journal(&self, signed: &SignedTx, result: OutcomeResult) -> Result<(), SendError> {
         let at_seconds = platform::now().seconds();
         let record = Outcome { tx_hash: signed.hash.0, chain: self.chain.clone(), result, at_seconds };
-        Ok(platform::block_in_place(|| self.ledger.record(vec![Record::Outcome(record)]))?)
+        platform::block_in_place(|| self.ledger.record(vec![Record::Outcome(record)]))?;
+        failpoint("send.settled");
+        Ok(())
     }
 
     fn release(&self, nonce: u64, reason: &str) -> Result<(), SendError> {
         Ok(self.signer.release_nonce(&self.key, &self.chain, nonce, reason)?)
-    }
-}
-
-/// Ends the process at a named point when `CATENARY_FAILPOINT` names it: how the crash tests place their kills.
-/// Built into debug builds only.
-fn failpoint(name: &str) {
-    if cfg!(debug_assertions) && std::env::var("CATENARY_FAILPOINT").is_ok_and(|wanted| wanted == name) {
-        std::process::abort();
     }
 }

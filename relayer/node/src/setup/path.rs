@@ -5,7 +5,8 @@
 //! 3. add the light client to the EVM router, naming the client of step 2,
 //! 4. register the counterparty on the Cosmos chain, once, by its creator.
 //!
-//! Each step is journaled, so a rerun resumes after the last one. The state that a client starts from is a verified
+//! Each step is journaled, so a rerun resumes after the last one; a step whose transaction is in a block and whose
+//! result was not journaled yet is read from that transaction, and not done twice. The state that a client starts from is a verified
 //! one, made by the same function as every later attestation: a second time for that height would freeze the client.
 
 use std::sync::Arc;
@@ -13,18 +14,21 @@ use std::sync::Arc;
 use catenary_adapter_cosmos::setup as cosmos;
 use catenary_adapter_evm::setup as evm;
 use catenary_adapter_evm::{checksummed, parse_address};
-use catenary_api::{Call, TxBody};
-use catenary_core::record::{IntentKind, PathStep, Record};
-use catenary_core::StoreError;
-use catenary_light_clients::Class;
+use catenary_api::{Call, TxBody, TxHash, TxReceipt};
+use catenary_core::encoding::parse_hash;
+use catenary_core::fold::TxSummary;
+use catenary_core::record::{IntentKind, OutcomeResult, PathStep, Record};
+use catenary_core::{StoreError, Tree};
+use catenary_light_clients::{Class, Hash32};
 use catenary_protocol::attestation::Address;
 use catenary_protocol::{ics20, StateAttestation};
 use thiserror::Error as ThisError;
 
 use crate::chain::{Chain, ProveError, Prover};
+use crate::failpoint::failpoint;
 use crate::platform;
 use crate::relay::{Note, SendError, Sender, Sent};
-use crate::store::Ledger;
+use crate::store::{Ledger, SCAN_MAX};
 
 /// Why something was not set up.
 #[derive(Debug, ThisError)]
@@ -155,9 +159,9 @@ pub struct Deployed {
 /// See [`SetupError`].
 pub async fn deploy_contracts(sender: &Sender) -> Result<Deployed, SetupError> {
     let admin = parse_address(&sender.address()?)?;
-    let router = created(sender, evm::deploy_router(&admin)?, "").await?;
-    let transfer = created(sender, evm::deploy_transfer(&router)?, "").await?;
-    call(sender, evm::add_ibc_app(&router, ics20::PORT, &transfer)?, "").await?;
+    let router = created(sender, evm::deploy_router(&admin)?).await?;
+    let transfer = created(sender, evm::deploy_transfer(&router)?).await?;
+    call(sender, evm::add_ibc_app(&router, ics20::PORT, &transfer)?, ("", "")).await?;
     Ok(Deployed { router: checksummed(&router), transfer: checksummed(&transfer) })
 }
 
@@ -182,7 +186,7 @@ pub async fn create_path(
     };
     let steps = Steps { path, ledger, progress };
     let light_client = steps
-        .once("light_client", || async {
+        .once("light_client", evm_end, Made::Contract, || async {
             let state = verified_state(&cosmos_end.chain).await?;
             let arguments = evm::LightClientArguments {
                 attestors: cosmos_end.attestors.clone(),
@@ -191,35 +195,56 @@ pub async fn create_path(
                 initial_timestamp_seconds: state.timestamp_seconds,
                 role_manager: None,
             };
-            let address = created(&evm_end.sender, evm::deploy_light_client(&arguments)?, path).await?;
-            Ok(checksummed(&address))
+            Ok(evm::deploy_light_client(&arguments)?)
         })
         .await?;
     let cosmos_client = steps
-        .once("cosmos_client", || async {
+        .once("cosmos_client", cosmos_end, Made::Client, || async {
             let state = verified_state(&evm_end.chain).await?;
             let signer = cosmos_end.sender.address()?;
             let required = u32::from(evm_end.threshold);
-            let create = cosmos::create_client(&signer, &evm_end.attestors, required, state)?;
-            output(&cosmos_end.sender, create, path).await
+            Ok(cosmos::create_client(&signer, &evm_end.attestors, required, state)?)
         })
         .await?;
     let evm_client = steps
-        .once("evm_client", || async {
+        .once("evm_client", evm_end, Made::Client, || async {
             let counterparty = evm::Counterparty { client_id: cosmos_client.clone(), merkle_prefix: vec![Vec::new()] };
             let light_client = parse_address(&light_client)?;
-            output(&evm_end.sender, evm::add_client(router, &counterparty, &light_client)?, path).await
+            Ok(evm::add_client(router, &counterparty, &light_client)?)
         })
         .await?;
     steps
-        .once("counterparty", || async {
+        .once("counterparty", cosmos_end, Made::Known(&evm_client), || async {
             let signer = cosmos_end.sender.address()?;
-            let register = cosmos::register_counterparty(&signer, &cosmos_client, &evm_client)?;
-            call(&cosmos_end.sender, register, path).await?;
-            Ok(evm_client.clone())
+            Ok(cosmos::register_counterparty(&signer, &cosmos_client, &evm_client)?)
         })
         .await?;
     Ok(Created { light_client, evm_client, cosmos_client })
+}
+
+/// What a step leads to, and where it is read.
+#[derive(Clone, Copy)]
+enum Made<'a> {
+    /// A contract, whose address is in the receipt.
+    Contract,
+    /// A client, whose id is in the receipt.
+    Client,
+    /// What is known before.
+    Known(&'a str),
+}
+
+impl Made<'_> {
+    fn of(self, step: &str, (receipt, tx): (TxReceipt, String)) -> Result<String, SetupError> {
+        let missing = |missing| SetupError::Receipt { what: step.to_owned(), missing, tx };
+        match self {
+            Self::Contract => {
+                let created = receipt.created.ok_or_else(|| missing("the new contract's address"))?;
+                Ok(checksummed(&created))
+            }
+            Self::Client => receipt.output.ok_or_else(|| missing("the new client's id")),
+            Self::Known(value) => Ok(value.to_owned()),
+        }
+    }
 }
 
 struct Steps<'a> {
@@ -229,23 +254,70 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Does a step unless the journal says that it is done.
-    async fn once<F, Fut>(&self, step: &str, run: F) -> Result<String, SetupError>
+    /// Does a step unless the journal says that it is done, or that its transaction is.
+    async fn once<F, Fut>(&self, step: &str, end: &End, made: Made<'_>, build: F) -> Result<String, SetupError>
     where
         F: FnOnce() -> Fut,
-        Fut: std::future::Future<Output = Result<String, SetupError>>,
+        Fut: std::future::Future<Output = Result<Call, SetupError>>,
     {
         if let Some(value) = self.ledger.path_step(self.path, step)? {
             (self.progress)(step, &format!("{value} (done before)"));
             return Ok(value);
         }
-        let value = run().await?;
+        let sent = match self.sent_before(step, end).await? {
+            Some(sent) => sent,
+            None => call(&end.sender, build().await?, (self.path, step)).await?,
+        };
+        failpoint("path.made");
+        let value = made.of(step, sent)?;
         let (path, step_name, at_seconds) = (self.path.to_owned(), step.to_owned(), platform::now().seconds());
         let record = PathStep { path, step: step_name, value: value.clone(), at_seconds };
         self.ledger.record(vec![Record::PathStep(record)])?;
+        failpoint("path.recorded");
         (self.progress)(step, &value);
         Ok(value)
     }
+
+    /// The transaction of a step that an earlier run sent and saw in a block, or left to be found there, and whose
+    /// result it did not come to journal.
+    async fn sent_before(&self, step: &str, end: &End) -> Result<Option<(TxReceipt, String)>, SetupError> {
+        let Some(tx) = self.transaction(step, end.chain.name())? else { return Ok(None) };
+        let receipt = end.sender.sink().receipt(&TxHash(tx)).await?.ok_or_else(|| {
+            let reason =
+                format!("transaction {tx} did step {step}, and the endpoint has no receipt of it; ask another one");
+            SetupError::Path { path: self.path.to_owned(), reason }
+        })?;
+        Ok(Some((receipt, tx.to_string())))
+    }
+
+    /// The newest transaction of a step that took effect, by the journal.
+    fn transaction(&self, step: &str, chain: &str) -> Result<Option<Hash32>, SetupError> {
+        let prefix = format!("all/{chain}/");
+        let (mut newest, mut after) = (None, None);
+        loop {
+            let page = self.ledger.scan(Tree::Intents, &prefix, after.as_deref(), SCAN_MAX)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (key, value) in page {
+                let TxSummary { id, path, tx_hash, at_seconds, .. } = catenary_core::fold::read(&key, &value)?;
+                let hash = parse_hash(&tx_hash).filter(|_| path == self.path && id.starts_with(&step_name(step, "")));
+                let Some(hash) = hash else { continue };
+                let result = self.ledger.outcome(chain, &hash)?.map(|outcome| outcome.result);
+                if matches!(result, Some(OutcomeResult::Included { success: true, .. })) {
+                    newest = newest.max(Some((at_seconds, hash)));
+                }
+            }
+        }
+        Ok(newest.map(|(_, hash)| hash))
+    }
+}
+
+/// What the journal calls the transaction of a step.
+fn step_name(step: &str, summary: &str) -> String {
+    if step.is_empty() {
+        return summary.to_owned();
+    }
+    format!("{step}: {summary}")
 }
 
 /// The newest provable state of a chain, verified now.
@@ -255,8 +327,10 @@ async fn verified_state(chain: &Chain) -> Result<StateAttestation, SetupError> {
     Ok(StateAttestation::of(&header))
 }
 
-async fn call(sender: &Sender, call: Call, path: &str) -> Result<(catenary_api::TxReceipt, String), SetupError> {
-    let note = Note { id: call.summary.clone(), path: path.to_owned(), kind: IntentKind::Call, packets: Vec::new() };
+/// Sends a call that serves a step of a path, or neither.
+async fn call(sender: &Sender, call: Call, (path, step): (&str, &str)) -> Result<(TxReceipt, String), SetupError> {
+    let id = step_name(step, &call.summary);
+    let note = Note { id, path: path.to_owned(), kind: IntentKind::Call, packets: Vec::new() };
     match sender.send(&TxBody::Call(vec![call]), &note).await? {
         Sent::Included { tx, receipt } => Ok((receipt, tx.to_string())),
         Sent::Redundant => {
@@ -265,14 +339,8 @@ async fn call(sender: &Sender, call: Call, path: &str) -> Result<(catenary_api::
     }
 }
 
-async fn created(sender: &Sender, what: Call, path: &str) -> Result<Address, SetupError> {
+async fn created(sender: &Sender, what: Call) -> Result<Address, SetupError> {
     let summary = what.summary.clone();
-    let (receipt, tx) = call(sender, what, path).await?;
+    let (receipt, tx) = call(sender, what, ("", "")).await?;
     receipt.created.ok_or(SetupError::Receipt { what: summary, missing: "the new contract's address", tx })
-}
-
-async fn output(sender: &Sender, what: Call, path: &str) -> Result<String, SetupError> {
-    let summary = what.summary.clone();
-    let (receipt, tx) = call(sender, what, path).await?;
-    receipt.output.ok_or(SetupError::Receipt { what: summary, missing: "the new client's id", tx })
 }

@@ -8,6 +8,7 @@ use catenary_core::record::IntentKind;
 use catenary_protocol::attestation::Address;
 
 use super::path::SetupError;
+use crate::failpoint::failpoint;
 use crate::relay::{Note, Sender, Sent};
 
 /// What to send.
@@ -56,6 +57,7 @@ pub async fn send_transfer(
             let token = parse_address(&order.asset)?;
             // A voucher is burnt by the application itself and an ERC-20 is pulled; the allowance serves both.
             send(sender, evm::approve(&token, app, &order.amount)?, order).await?;
+            failpoint("transfer.allowed");
             let arguments = evm::TransferArguments {
                 token,
                 amount: order.amount.clone(),
@@ -80,6 +82,7 @@ pub async fn send_transfer(
     };
     let what = call.summary.clone();
     let (tx, receipt) = send(sender, call, order).await?;
+    failpoint("transfer.sent");
     let sequence = receipt.output.as_deref().and_then(|text| text.parse().ok());
     let sequence =
         sequence.ok_or_else(|| SetupError::Receipt { what, missing: "the packet's sequence", tx: tx.clone() })?;

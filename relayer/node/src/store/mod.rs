@@ -22,6 +22,7 @@ use catenary_core::{Record, Store, StoreError, StoreOp, Tree};
 use catenary_light_clients::Hash32;
 use serde::{Deserialize, Serialize};
 
+use crate::failpoint::failpoint;
 use crate::journal::{Journal, JournalError, Recovery, Tip, APPEND_BYTES_MAX};
 use crate::platform;
 
@@ -217,10 +218,14 @@ impl Ledger {
         let path = lock(&self.journal).path().to_owned();
         #[cfg(feature = "simulation")]
         platform::simulation::commit(&path, platform::simulation::Commit::Before);
+        failpoint("commit.begin");
         let tip = lock(&self.journal).append_encoded(encoded).map_err(|error| journal_error(&error))?;
         #[cfg(feature = "simulation")]
         platform::simulation::commit(&path, platform::simulation::Commit::After);
-        apply(self.store.as_ref(), records, &tip)
+        failpoint("commit.durable");
+        apply(self.store.as_ref(), records, &tip)?;
+        failpoint("commit.folded");
+        Ok(())
     }
 
     /// The end of the journal.
@@ -307,6 +312,7 @@ fn catch_up(journal: &Journal, store: &dyn Store, from: Tip) -> Result<u64, Stor
     let mut first = true;
     let done = journal.replay(&from, |tip, records| {
         first = false;
+        failpoint("start.replay");
         apply(store, &records, tip).map_err(Carried)
     });
     match done {
@@ -331,6 +337,7 @@ fn open_sled(path: &Path) -> Result<OpenedSled, StoreError> {
     let aside = path.with_extension(format!("unusable-{}", platform::now().seconds()));
     std::fs::rename(path, &aside)
         .map_err(|error| StoreError::Io { action: "move its files aside", reason: error.to_string() })?;
+    failpoint("start.aside");
     let store = SledStore::open(path)?;
     Ok((store, Tip::start(), Some((aside, reason))))
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use catenary_core::store::Entry;
 use catenary_core::{Store, StoreError, StoreOp, Tree};
 
+use crate::failpoint::failpoint;
 use crate::platform;
 
 /// Bytes of page cache: the working state of some ten thousand open packets, within the node's memory budget.
@@ -81,6 +82,7 @@ impl Store for SledStore {
         // before the digest is.
         let cached = |op: &StoreOp| matches!(op, StoreOp::Put { tree: Tree::Blobs, .. });
         if batch.iter().any(cached) {
+            failpoint("store.blob");
             self.db.flush().map_err(|error| io("flush", &error))?;
         }
         Ok(())

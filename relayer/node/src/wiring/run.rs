@@ -20,6 +20,7 @@ use crate::api::{self, ApiState, ReleaseRoute};
 use crate::attestor::{Attestor, Listen, Server};
 use crate::chain::Chain;
 use crate::config::{AdapterConfig, Config, PathConfig};
+use crate::failpoint::failpoint;
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
 use crate::relay::{probe, PathContext, PathRunner, PathWatch, Sender, SenderParts};
@@ -103,6 +104,7 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken)
     let health = health_for(&config);
     let (ledger, report) = Ledger::open(&config.data_dir)?;
     let ledger = Arc::new(ledger);
+    failpoint("start.opened");
     // Keys are bound to the anchor that holds now, which may be one that a person has set.
     let config = with_anchors(config, &ledger)?;
     config.check_keys()?;
@@ -118,9 +120,11 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken)
         at_seconds: platform::now().seconds(),
     };
     ledger.record(vec![Record::Start(start)])?;
+    failpoint("start.recorded");
     health.store_opened();
     let address = config.telemetry.listen;
     let node = assemble(config, ledger, metrics, health).await?;
+    failpoint("start.connected");
     let listener = TcpListener::bind(address).await.map_err(|source| WiringError::Listen { address, source })?;
     node.serve(listener, stop).await
 }
@@ -178,7 +182,9 @@ impl Node {
             });
         }
         self.serve_attestors(&mut tasks, &stop).await?;
+        failpoint("start.attesting");
         self.reconcile().await;
+        failpoint("start.reconciled");
         let mut routes = Vec::new();
         for path in &self.config.paths {
             let (context, runner, route) = self.path(path)?;
@@ -200,6 +206,7 @@ impl Node {
             let served = axum::serve(listener, routes).with_graceful_shutdown(stopped.cancelled_owned()).await;
             served.map_err(|source| WiringError::Listen { address: ([127, 0, 0, 1], 0).into(), source })
         });
+        failpoint("start.running");
         tracing::info!(operator = self.config.operator, paths = self.config.paths.len(), "running");
         let mut outcome = Ok(());
         while let Some(done) = tasks.join_next().await {
@@ -215,6 +222,7 @@ impl Node {
                 stop.cancel();
             }
         }
+        failpoint("stop.done");
         outcome
     }
 

@@ -36,6 +36,7 @@ use super::error::AttestError;
 use super::exclusion::Exclusion;
 use super::limits;
 use super::service::{Attestor, CommitmentKind, SignedPackets, SignedState};
+use crate::failpoint::failpoint;
 use crate::telemetry::metrics::Metrics;
 
 /// What a collector is made of.
@@ -249,6 +250,7 @@ impl Collector {
             let encoded = chunks::pick(packets, &open).map(Packet::abi_encode).collect();
             let ask = Ask::Packets { height, kind, packets: encoded };
             let gathered = self.shared.gather(ask, Statement::Packets, &own.data, own.signature).await;
+            failpoint("collector.gathered");
             outcome.left_out.extend(self.shared.exclusions(&gathered.failures));
             let refused = self.shared.refused(&gathered, &open);
             match self.shared.proof(Statement::Packets, &own.data, gathered) {
