@@ -171,8 +171,8 @@ fn twin_network() -> Quorum {
 /// To a newcomer the twin's header is not the anchor; to alpha, which follows the real one, its headers do not continue
 /// what is trusted.
 fn other_network(consortium: &mut Consortium, twin: Quorum) {
-    assert_eq!(twin.validators, consortium.quorum.validators);
-    assert_ne!(twin.genesis_hash, consortium.quorum.genesis_hash);
+    assert_eq!(twin.validators, consortium.quorum().unwrap().validators);
+    assert_ne!(twin.genesis_hash, consortium.quorum().unwrap().genesis_hash);
     let alpha = &consortium.operators[0];
     let good = std::fs::read_to_string(alpha.config_file()).unwrap();
     let file = alpha.dir().join("wrong.toml");
@@ -181,14 +181,14 @@ fn other_network(consortium: &mut Consortium, twin: Quorum) {
     assert!(refusal.contains("LC-TRUST-003"), "{refusal}");
 
     let name = "another network";
-    let head = consortium.quorum.height(0).unwrap();
+    let head = consortium.quorum().unwrap().height(0).unwrap();
     twin.wait_for_node_height(0, head + 5, DEADLINE).unwrap();
     consortium.proxies[0].redirect(twin.rpc_url(0));
     stopped(consortium, name, "LC-QBFT-0");
     let key = consortium.send(Asset::Erc20, Order::of(4)).unwrap();
     consortium.wait_ended_at(&[1, 2], std::slice::from_ref(&key), DEADLINE).unwrap();
     without_alpha(consortium, name, &key);
-    consortium.proxies[0].redirect(consortium.quorum.rpc_url(0));
+    consortium.proxies[0].redirect(consortium.quorum().unwrap().rpc_url(0));
     put_right(consortium, name, 0);
 }
 

@@ -111,5 +111,6 @@ fn where_to_look(consortium: &Consortium) {
     for operator in &consortium.operators {
         println!("  {}: {u}/metrics {u}/readyz?path={PATH} {u}/v1/packets", operator.id, u = operator.url());
     }
-    println!("networks: {} and {}", consortium.quorum.rpc_url(0), consortium.simd.rpc_url(0));
+    let [evm, cosmos] = consortium.urls();
+    println!("networks: {evm} and {cosmos}");
 }

@@ -134,7 +134,7 @@ impl Consortium {
     fn query(&self, path: &str, request: &[u8], height: u64) -> Result<Vec<u8>, LocalnetError> {
         let params =
             json!({ "path": path, "data": hex::encode(request), "height": height.to_string(), "prove": false });
-        let answer = self.simd.rpc(0).call("abci_query", params)?;
+        let answer = self.networks.rpc(1).call("abci_query", params)?;
         let response = &answer["response"];
         if response["code"].as_u64().unwrap_or_default() != 0 {
             return Err(LocalnetError::answer(path, response));

@@ -38,6 +38,7 @@ pub(super) struct Shared {
     /// What `path create` made.
     pub(super) clients: Option<Clients>,
     pub(super) turn_delay_blocks: Option<u64>,
+    pub(super) turn_bucket_sequences: Option<u64>,
     pub(super) attestation_chunk: Option<u64>,
 }
 
@@ -86,6 +87,9 @@ pub(super) fn render(shared: &Shared, own: &Own<'_>) -> String {
         ports.telemetry,
         own.dir.join("keys").display()
     ));
+    if let Some(bucket) = shared.turn_bucket_sequences {
+        put(&format!("[limits]\nturn_bucket_sequences = {bucket}"));
+    }
     for chain in 0..2 {
         put(&chain_section(shared, own, chain));
     }

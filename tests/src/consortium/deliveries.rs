@@ -116,7 +116,7 @@ impl Consortium {
     }
 
     fn evm_block(&self, height: u64, found: &mut Vec<Delivery>) -> Result<(), LocalnetError> {
-        let rpc = self.quorum.rpc(0);
+        let rpc = self.networks.rpc(0);
         let block = rpc.call("eth_getBlockByNumber", json!([format!("0x{height:x}"), true]))?;
         let router = format!("0x{}", hex::encode(self.router));
         let transactions = block["transactions"].as_array().cloned().unwrap_or_default();
@@ -149,7 +149,7 @@ impl Consortium {
     }
 
     fn cosmos_block(&self, height: u64, found: &mut Vec<Delivery>) -> Result<(), LocalnetError> {
-        let rpc = self.simd.rpc(0);
+        let rpc = self.networks.rpc(1);
         let block = rpc.call("block", json!({ "height": height.to_string() }))?;
         let txs = block["block"]["data"]["txs"].as_array().cloned().unwrap_or_default();
         if txs.is_empty() {

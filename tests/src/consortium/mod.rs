@@ -1,4 +1,4 @@
-//! Three operators between the two real networks, as an end-to-end test or a person who watches needs them.
+//! Three operators between two networks, real ones or devnets, as a test or a person who watches needs them.
 //!
 //! [`Consortium::start`] does what a real consortium does, with the `catenary` program itself: deploys the contracts,
 //! makes and imports keys, pins anchors, creates the path, checks, and runs three nodes. Users then move value
@@ -12,6 +12,7 @@ mod books;
 mod config;
 mod deliveries;
 mod moves;
+mod networks;
 mod operator;
 mod setup;
 mod stranger;
@@ -29,10 +30,11 @@ pub use books::Book;
 pub use config::{Clients, CHAINS, MEMBERS, PATH};
 pub use deliveries::{Deliveries, Delivery, Kind};
 pub use moves::{Asset, Order, Sending};
+pub use networks::{NetworkKind, Networks};
 pub use operator::{Operator, Readiness};
 pub use stranger::stranger;
 pub use table::render as render_table;
-pub use trail::{End, Passage, Seen, Trail};
+pub use trail::{unix_ms, End, Passage, Seen, Trail};
 
 use crate::localnet::workdir::Workdir;
 use crate::localnet::{wait_until, Account, LocalnetError, Quorum, Simd};
@@ -43,10 +45,14 @@ pub const NATIVE: &str = "atoken";
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct ConsortiumOptions {
-    /// Validators of the Cosmos chain.
+    /// What they stand between.
+    pub networks: NetworkKind,
+    /// Validators of the real Cosmos chain.
     pub simd_validators: usize,
     /// Destination blocks before the next in turn sends; the node's default when left out.
     pub turn_delay_blocks: Option<u64>,
+    /// Sequences in a row that share a leader; the node's default when left out.
+    pub turn_bucket_sequences: Option<u64>,
     /// Packets in one attestation; the node's default when left out.
     pub attestation_chunk: Option<u64>,
     /// Whether alpha reaches both chains through proxies that can lie.
@@ -58,8 +64,10 @@ pub struct ConsortiumOptions {
 impl Default for ConsortiumOptions {
     fn default() -> Self {
         Self {
+            networks: NetworkKind::Real,
             simd_validators: 1,
             turn_delay_blocks: None,
+            turn_bucket_sequences: None,
             attestation_chunk: None,
             proxied: false,
             progress: |step| eprintln!("consortium: {step}"),
@@ -84,15 +92,13 @@ pub struct Consortium {
     router: [u8; 20],
     app: [u8; 20],
     token: [u8; 20],
-    runtime: tokio::runtime::Runtime,
     trail: Trail,
     /// Heights at which the members began: nothing of interest is before.
     started_at: [u64; 2],
     shared: config::Shared,
-    /// The EVM network.
-    pub quorum: Quorum,
-    /// The Cosmos network.
-    pub simd: Simd,
+    networks: Networks,
+    // After the networks, which may live in it.
+    runtime: tokio::runtime::Runtime,
     dir: Workdir,
 }
 
@@ -113,6 +119,30 @@ impl Consortium {
     #[must_use]
     pub fn token(&self) -> String {
         format!("0x{}", hex::encode(self.token))
+    }
+
+    /// The real EVM network, where there is one.
+    #[must_use]
+    pub fn quorum(&self) -> Option<&Quorum> {
+        match &self.networks {
+            Networks::Real { quorum, .. } => Some(quorum),
+            Networks::Devnets { .. } => None,
+        }
+    }
+
+    /// The real Cosmos network, where there is one.
+    #[must_use]
+    pub fn simd(&self) -> Option<&Simd> {
+        match &self.networks {
+            Networks::Real { simd, .. } => Some(simd),
+            Networks::Devnets { .. } => None,
+        }
+    }
+
+    /// An endpoint of each chain, for other tools.
+    #[must_use]
+    pub fn urls(&self) -> [String; 2] {
+        self.networks.urls(0)
     }
 
     /// The folder of configurations, keys and logs.

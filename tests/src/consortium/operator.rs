@@ -10,6 +10,8 @@ use super::config::PASSPHRASE_ENV;
 use crate::localnet::process::{Node, Spec};
 use crate::localnet::{wait_until, LocalnetError};
 
+/// The variable that names the point at which a debug build ends.
+const FAILPOINT_ENV: &str = "CATENARY_FAILPOINT";
 /// How long one request to a member may take, in seconds.
 const HTTP_SECONDS: u64 = 10;
 
@@ -116,13 +118,31 @@ impl Operator {
         serde_json::from_str(&text).map_err(|error| LocalnetError::answer(format!("{program} ({error})"), text))
     }
 
-    /// Starts the node; in debug builds it aborts at `failpoint`, when one is given.
+    /// Runs a command that a debug build ends at a point, and says whether it ended there.
+    ///
+    /// # Errors
+    /// [`LocalnetError::Tool`] with what it printed when it ended in another way.
+    pub fn cli_ended(&self, config: &Path, args: &[&str], failpoint: &str) -> Result<(), LocalnetError> {
+        let program = format!("catenary {}, to be ended at {failpoint},", args.join(" "));
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(config).arg("--json").args(args);
+        command.env(PASSPHRASE_ENV, Self::PASSPHRASE).env(FAILPOINT_ENV, failpoint);
+        let output = command.output().map_err(LocalnetError::io(format!("running {program}")))?;
+        let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (point, _) = failpoint.split_once(':').unwrap_or((failpoint, ""));
+        match printed.contains(&format!("failpoint {point}: the process ends here")) {
+            true => Ok(()),
+            false => Err(LocalnetError::Tool { program, status: output.status.to_string(), output: printed }),
+        }
+    }
+
+    /// Starts the node; in debug builds it ends at `failpoint`, when one is given: a name, or `NAME:PASS`.
     ///
     /// # Errors
     /// When the program cannot be run.
     pub fn start(&mut self, failpoint: Option<&str>) -> Result<(), LocalnetError> {
         let mut env = vec![(PASSPHRASE_ENV.to_owned(), Self::PASSPHRASE.to_owned())];
-        env.extend(failpoint.map(|name| ("CATENARY_FAILPOINT".to_owned(), name.to_owned())));
+        env.extend(failpoint.map(|name| (FAILPOINT_ENV.to_owned(), name.to_owned())));
         self.node = None;
         let spec = Spec {
             name: format!("operator {}", self.id),
@@ -138,6 +158,13 @@ impl Operator {
     /// Kills the node at once, as a power cut would.
     pub fn kill(&mut self) {
         self.node = None;
+    }
+
+    /// Asks the node to end, and does not wait for it.
+    pub fn terminate(&self) {
+        if let Some(node) = &self.node {
+            node.terminate();
+        }
     }
 
     /// Asks the node to end, and waits for it.

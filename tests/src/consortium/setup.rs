@@ -11,9 +11,12 @@ use serde_json::Value;
 
 use super::config::{attestor_key, render, transaction_key, Own, Ports, Shared};
 use super::moves::address;
-use super::{binary, chain_error, Clients, Consortium, ConsortiumOptions, Operator, Trail, CHAINS, MEMBERS, PATH};
+use super::{
+    binary, chain_error, Clients, Consortium, ConsortiumOptions, NetworkKind, Networks, Operator, Trail, CHAINS,
+    MEMBERS, PATH,
+};
 use crate::localnet::workdir::Workdir;
-use crate::localnet::{ports, Account, LocalnetError, Quorum, QuorumOptions, Simd, SimdOptions};
+use crate::localnet::{ports, Account, LocalnetError};
 use crate::proxy::Proxy;
 
 /// How long the members may take to be ready, in seconds; generous for loaded machines.
@@ -37,23 +40,21 @@ impl Consortium {
     /// The first step that failed, with what the program printed or the end of a log.
     pub fn start(options: &ConsortiumOptions) -> Result<Self, LocalnetError> {
         let step = options.progress;
-        step("building the node programs, if they are not there yet");
-        crate::localnet::ensure_built()?;
+        if options.networks == NetworkKind::Real {
+            step("building the node programs, if they are not there yet");
+            crate::localnet::ensure_built()?;
+        }
         let binary = binary::catenary()?;
-        step("starting 4 QBFT validators and the ibc-go chain");
-        let accounts = accounts();
-        let quorum_options = QuorumOptions { accounts: accounts.clone(), ..QuorumOptions::default() };
-        let quorum = Quorum::start(quorum_options)?;
-        let simd_options = SimdOptions { validators: options.simd_validators, accounts, ..SimdOptions::default() };
-        let simd = Simd::start(simd_options)?;
+        let runtime = tokio::runtime::Runtime::new().map_err(LocalnetError::io("making a runtime"))?;
+        let networks = Networks::start(options, accounts(), &runtime)?;
         let proxies = if options.proxied {
-            vec![Proxy::start(quorum.rpc_url(0))?, Proxy::start(simd.rpc_url(0))?]
+            networks.urls(0).iter().map(|url| Proxy::start(url)).collect::<Result<_, _>>()?
         } else {
             Vec::new()
         };
-        let mut site = site(options, &binary, (&quorum, &simd), &proxies)?;
+        let mut site = site(options, &binary, &networks, &proxies)?;
         let clients = site.set_up()?;
-        let mut consortium = assemble(site, clients, (quorum, simd), proxies)?;
+        let mut consortium = assemble(site, clients, (networks, runtime), proxies)?;
         step("making a token for the users");
         consortium.make_token()?;
         step("starting alpha, beta and gamma");
@@ -90,7 +91,7 @@ fn payer(member: usize, chain: usize) -> Account {
 fn site(
     options: &ConsortiumOptions,
     binary: &Path,
-    (quorum, simd): (&Quorum, &Simd),
+    networks: &Networks,
     proxies: &[Proxy],
 ) -> Result<Site, LocalnetError> {
     let dir = Workdir::new("members")?;
@@ -104,23 +105,21 @@ fn site(
         let home = dir.path().join(id);
         std::fs::create_dir_all(&home).map_err(LocalnetError::io("making a member's folder"))?;
         operators.push(Operator::new(id, home, binary, ports[index].telemetry));
-        // Each member asks a validator of its own, where there are enough.
-        let direct = [quorum.rpc_url(index), simd.rpc_url(index % options.simd_validators)];
-        let own: Vec<String> = match (index, proxies) {
-            (0, [a, b]) => vec![a.url(), b.url()],
-            _ => direct.map(str::to_owned).to_vec(),
-        };
-        urls.push([own[0].clone(), own[1].clone()]);
+        urls.push(match (index, proxies) {
+            (0, [a, b]) => [a.url(), b.url()],
+            _ => networks.urls(index),
+        });
     }
     let nothing = || (1, format!("0x{}", "11".repeat(32)));
     let shared = Shared {
-        chain_ids: [quorum.options.chain_id.to_string(), simd.options.chain_id.clone()],
+        chain_ids: networks.chain_ids(),
         ports,
         anchors: [nothing(), nothing()],
         contracts: None,
         attestors: Vec::new(),
         clients: None,
         turn_delay_blocks: options.turn_delay_blocks,
+        turn_bucket_sequences: options.turn_bucket_sequences,
         attestation_chunk: options.attestation_chunk,
     };
     Ok(Site { dir, operators, urls, shared, progress: options.progress })
@@ -214,19 +213,22 @@ fn text(value: &Value, field: &str) -> Result<String, LocalnetError> {
 fn assemble(
     site: Site,
     clients: Clients,
-    (quorum, simd): (Quorum, Simd),
+    (networks, runtime): (Networks, tokio::runtime::Runtime),
     proxies: Vec<Proxy>,
 ) -> Result<Consortium, LocalnetError> {
     let (router, transfer) = site.shared.contracts.clone().unwrap_or_default();
     let (router, app) = (address(&router)?, address(&transfer)?);
-    let last = quorum.options.validators - 1;
-    let mut config = EvmConfig::new("users-evm", quorum.rpc_url(last), quorum.options.chain_id);
+    // Users ask another validator than the members, where there are enough.
+    let [evm_url, cosmos_url] = networks.urls(MEMBERS.len());
+    let [evm_chain_id, cosmos_chain_id] = networks.chain_ids();
+    let evm_chain_id = evm_chain_id.parse().map_err(|_| LocalnetError::answer("a chain id", &evm_chain_id))?;
+    let mut config = EvmConfig::new("users-evm", &evm_url, evm_chain_id);
     config.router = Some(router);
     let evm = EvmAdapter::new(config).map_err(chain_error)?;
     let cosmos = CosmosAdapter::new(CosmosConfig {
         name: "users-cosmos".to_owned(),
-        urls: vec![simd.rpc_url(simd.options.validators - 1).to_owned()],
-        chain_id: simd.options.chain_id.clone(),
+        urls: vec![cosmos_url],
+        chain_id: cosmos_chain_id,
         address_prefix: "cosmos".to_owned(),
         fee_denom: "stake".to_owned(),
         gas_price: "0".to_owned(),
@@ -236,7 +238,6 @@ fn assemble(
         messages_max: 200,
     })
     .map_err(chain_error)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(LocalnetError::io("making a runtime"))?;
     let heads = runtime.block_on(async { (evm.head().await, cosmos.head().await) });
     let started_at = [heads.0.map_err(chain_error)?.height, heads.1.map_err(chain_error)?.height];
     Ok(Consortium {
@@ -250,12 +251,11 @@ fn assemble(
         router,
         app,
         token: [0; 20],
-        runtime,
         trail: Trail::starting_at(started_at),
         started_at,
         shared: site.shared,
-        quorum,
-        simd,
+        networks,
+        runtime,
         dir: site.dir,
     })
 }

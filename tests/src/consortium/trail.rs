@@ -165,21 +165,22 @@ impl Consortium {
 
     fn block_time_ms(&self, side: usize, height: u64) -> Result<u64, LocalnetError> {
         if side == 0 {
-            let block = self.quorum.rpc(0).call("eth_getBlockByNumber", json!([format!("0x{height:x}"), false]))?;
+            let block = self.networks.rpc(0).call("eth_getBlockByNumber", json!([format!("0x{height:x}"), false]))?;
             let seconds = block["timestamp"].as_str().and_then(|text| text.strip_prefix("0x"));
             let seconds = seconds.and_then(|digits| u64::from_str_radix(digits, 16).ok());
             return seconds
                 .map(|s| s * 1_000)
                 .ok_or_else(|| LocalnetError::answer("a block's time", &block["timestamp"]));
         }
-        let block = self.simd.rpc(0).call("header", json!({ "height": height.to_string() }))?;
+        let block = self.networks.rpc(1).call("header", json!({ "height": height.to_string() }))?;
         let text = block["header"]["time"].as_str().unwrap_or_default().to_owned();
         unix_ms(&text).ok_or_else(|| LocalnetError::answer("a header's time", text))
     }
 }
 
-/// Milliseconds since 1970 of an RFC 3339 time in UTC, as CometBFT writes it.
-fn unix_ms(text: &str) -> Option<u64> {
+/// Milliseconds since 1970 of an RFC 3339 time in UTC, as CometBFT and the node's log write it.
+#[must_use]
+pub fn unix_ms(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);

@@ -99,7 +99,7 @@ impl Node {
 
     /// Asks the process to end and waits for it; one that does not end within 10 s is killed.
     pub fn stop(&self) {
-        self.signal(Signal::TERM);
+        self.terminate();
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(STOP_SECONDS) {
             let ended = self.lock().as_mut().is_none_or(|c| !matches!(c.try_wait(), Ok(None)));
@@ -110,6 +110,11 @@ impl Node {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.kill();
+    }
+
+    /// Asks the process to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
     }
 
     /// Freezes the process: it keeps its ports and connections and does nothing, as a machine that hangs.
