@@ -11,6 +11,7 @@ pub mod packet_key;
 pub mod record;
 pub mod replay;
 pub mod store;
+pub mod sweep;
 
 pub use packet_key::PacketKey;
 pub use record::{Record, Stage};

@@ -36,6 +36,18 @@ impl SequenceSet {
         }
     }
 
+    /// The sequence up to which all have ended.
+    #[must_use]
+    pub const fn watermark(&self) -> u64 {
+        self.watermark
+    }
+
+    /// The highest sequence that has ended, 0 for none.
+    #[must_use]
+    pub fn highest(&self) -> u64 {
+        self.above.last().copied().unwrap_or(self.watermark)
+    }
+
     /// How many gaps are kept.
     #[must_use]
     pub fn gaps(&self) -> usize {

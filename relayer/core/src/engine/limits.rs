@@ -18,5 +18,8 @@ pub const CLAIM_WAIT_BLOCKS: u64 = 10;
 pub const TURN_WAITS_MAX: u64 = 10;
 /// How far above the verified head a receipt's height is believed: blocks that the light client has not seen yet.
 pub const RECEIPT_AHEAD_BLOCKS_MAX: u64 = 20;
+/// How far below the verified head something has happened that counts as new, in blocks; what is older is backlog. More
+/// than one request of the scan, so that a pause of some blocks makes no backlog.
+pub const LIVE_BLOCKS: u64 = 64;
 /// How far back the scan looks again for an acknowledgement that it has missed, in blocks.
 pub const RESCAN_BLOCKS: u64 = 1_000;

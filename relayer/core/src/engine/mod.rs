@@ -31,6 +31,12 @@
 //! backlog is not overtaken while it works through it, but never waited for longer than
 //! [`limits::TURN_WAITS_MAX`] times the turn, so that one that leaves packets out cannot hold them back.
 //!
+//! # Lanes
+//!
+//! What has piled up (kept over a restart, scanned from more than [`limits::LIVE_BLOCKS`] behind, found by the sweep)
+//! is worked on in a lane of its own. Where both lanes have something due for a side, they have its batches in turn, so
+//! that a backlog of any length takes at most every second batch from new packets, and is never starved by them.
+//!
 //! # Cost
 //!
 //! A look costs by what has changed since the last one: each packet waits under the height or the time at which
@@ -55,8 +61,8 @@ mod types;
 pub use closed::SequenceSet;
 pub use turns::{turn, Turn};
 pub use types::{
-    Effect, Entry, Event, HeadView, ItemOutcome, Job, JobId, JobKind, Key, Options, Outcome, ParkReason, Ready, Side,
-    State,
+    Effect, Entry, Event, HeadView, ItemOutcome, Job, JobId, JobKind, Key, Lane, Options, Outcome, ParkReason, Ready,
+    Side, State,
 };
 
 use std::collections::BTreeMap;
@@ -76,6 +82,8 @@ pub struct Engine {
     /// Newest height of each side at which packets of each leader were seen to be done by anybody: while a leader works
     /// through its backlog, those after it wait.
     pub(crate) progress: BTreeMap<(Side, usize), u64>,
+    /// The lane of the last batch, by the side that it went to and whether it was one that sends.
+    pub(crate) last_lane: BTreeMap<(Side, bool), Lane>,
     /// Impossible transitions seen; not zero means a bug, and is alerted on.
     pub(crate) impossible: u64,
 }
@@ -93,6 +101,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             next_job: 1,
             progress: BTreeMap::new(),
+            last_lane: BTreeMap::new(),
             impossible: 0,
         }
     }
@@ -127,6 +136,7 @@ impl Engine {
 
     /// Puts back a packet that the store kept. Used at start, before any event.
     pub fn restore(&mut self, key: Key, entry: Entry) {
+        let entry = Entry { lane: Lane::Backlog, ..entry };
         if let Some(before) = self.packets.insert(key, entry) {
             self.schedule.remove(key, before.place);
         }
@@ -136,6 +146,16 @@ impl Engine {
     /// Marks a packet as ended. Used at start, before any event.
     pub fn restore_closed(&mut self, key: Key) {
         self.closed_mut(key.source).insert(key.sequence);
+    }
+
+    /// The sequences of packets from a side that are known to have ended.
+    #[must_use]
+    pub const fn ended(&self, source: Side) -> &SequenceSet {
+        let [a, b] = &self.closed;
+        match source {
+            Side::A => a,
+            Side::B => b,
+        }
     }
 
     pub(crate) fn closed_mut(&mut self, side: Side) -> &mut SequenceSet {

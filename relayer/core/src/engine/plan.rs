@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 
 use super::schedule::Place;
 use super::turns::{turn, Turn};
-use super::types::{Entry, HeadView, Job, JobId, JobKind, Key, Options, Ready, Side, State};
+use super::types::{Entry, HeadView, Job, JobId, JobKind, Key, Lane, Options, Ready, Side, State};
 use super::{limits, Engine};
 use crate::bugs::{self, Bug};
+
+/// Jobs that send. Refunds first, since a deadline has passed; then acks, which free what is locked; then new packets.
+const SENDING: &[JobKind] = &[JobKind::Timeout, JobKind::Ack, JobKind::Recv];
+/// Jobs that only prove.
+const PROVING: &[JobKind] = &[JobKind::Confirm];
 
 /// What a packet needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +41,27 @@ impl Engine {
         let mut jobs = Vec::new();
         for to in [Side::A, Side::B] {
             if !self.in_flight(to, true) {
-                // Refunds first, since a deadline has passed; then acks, which free what is locked; then new packets.
-                let kinds = [JobKind::Timeout, JobKind::Ack, JobKind::Recv];
-                jobs.extend(kinds.into_iter().find_map(|kind| self.take(kind, to)));
+                jobs.extend(self.next_in_lanes(SENDING, to));
             }
             if !self.in_flight(to, false) {
-                jobs.extend(self.take(JobKind::Confirm, to));
+                jobs.extend(self.next_in_lanes(PROVING, to));
             }
         }
         jobs
+    }
+
+    /// The next batch of the lane whose turn it is, or else of the other one.
+    fn next_in_lanes(&mut self, kinds: &'static [JobKind], to: Side) -> Option<Job> {
+        let (sends, lanes) = (kinds == SENDING, [Lane::Live, Lane::Backlog]);
+        let last = self.last_lane.get(&(to, sends)).copied();
+        let order = if last == Some(Lane::Live) { [Lane::Backlog, Lane::Live] } else { lanes };
+        for lane in order {
+            if let Some(job) = kinds.iter().find_map(|kind| self.take(*kind, to, lane)) {
+                self.last_lane.insert((to, sends), lane);
+                return Some(job);
+            }
+        }
+        None
     }
 
     fn in_flight(&self, to: Side, sends: bool) -> bool {
@@ -68,11 +85,11 @@ impl Engine {
         turn_in(&self.options, kind, key)
     }
 
-    fn take(&mut self, kind: JobKind, to: Side) -> Option<Job> {
+    fn take(&mut self, kind: JobKind, to: Side, lane: Lane) -> Option<Job> {
         let (mut items, mut postponed) = (Vec::new(), Vec::new());
         let mut min_proof_height = 0;
         let max = self.options.job_items_max.min(limits::JOB_ITEMS_MAX);
-        for key in self.schedule.due((kind, to)) {
+        for key in self.schedule.due((kind, to, lane)) {
             match self.due_need(key).filter(|need| need.kind == kind && need.to == to) {
                 Some(need) => {
                     items.push(key);
@@ -152,7 +169,7 @@ impl View<'_> {
         let start = self.start_height(entry, need, head);
         let waits = self.until_deadline(key, entry);
         if head.height >= start {
-            Place { due: Some((need.kind, need.to)), ..waits }
+            Place { due: Some((need.kind, need.to, entry.lane)), ..waits }
         } else {
             Place { height: Some((need.to, start)), ..waits }
         }

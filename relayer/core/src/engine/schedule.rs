@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{JobKind, Key, Side};
+use super::types::{JobKind, Key, Lane, Side};
 
 /// Where one packet stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Due for this kind of job to this side.
-    pub(super) due: Option<(JobKind, Side)>,
+    /// Due for this kind of job to this side, in this lane.
+    pub(super) due: Option<(JobKind, Side, Lane)>,
     /// To be looked at when this side has reached this height.
     pub(super) height: Option<(Side, u64)>,
     /// To be looked at when this side has reached this time, in seconds.
@@ -22,7 +22,7 @@ pub(super) struct Place {
 /// All places.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schedule {
-    due: BTreeMap<(JobKind, Side), BTreeSet<Key>>,
+    due: BTreeMap<(JobKind, Side, Lane), BTreeSet<Key>>,
     heights: BTreeMap<Side, BTreeSet<(u64, Key)>>,
     seconds: BTreeMap<Side, BTreeSet<(u64, Key)>>,
 }
@@ -53,7 +53,7 @@ impl Schedule {
     }
 
     /// Those that are due for a job, in order. A leader may have made progress since: look before it is taken.
-    pub(super) fn due(&self, job: (JobKind, Side)) -> impl Iterator<Item = Key> + '_ {
+    pub(super) fn due(&self, job: (JobKind, Side, Lane)) -> impl Iterator<Item = Key> + '_ {
         self.due.get(&job).into_iter().flatten().copied()
     }
 

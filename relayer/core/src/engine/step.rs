@@ -7,7 +7,9 @@ use catenary_light_clients::{Class, Timestamp};
 use catenary_protocol::{Acknowledgement, Packet};
 
 use super::schedule::Place;
-use super::types::{Effect, Entry, Event, HeadView, ItemOutcome, Job, JobKind, Key, Outcome, ParkReason, Side, State};
+use super::types::{
+    Effect, Entry, Event, HeadView, ItemOutcome, Job, JobKind, Key, Lane, Outcome, ParkReason, Side, State,
+};
 use super::{limits, Engine, JobId};
 
 /// Blocks taken to be a second long until two heads were seen.
@@ -89,6 +91,7 @@ impl Engine {
         }
         let mut entry = Entry::new(packet, State::Sent, at);
         entry.sent_height = height;
+        entry.lane = self.lane_of(source, height);
         self.packets.insert(key, entry);
         vec![Effect::Entered { key }]
     }
@@ -105,7 +108,8 @@ impl Engine {
         if self.is_closed(&key) {
             return Vec::new();
         }
-        let entry = self.packets.entry(key).or_insert_with(|| Entry::new(packet, State::Sent, at));
+        let lane = self.lane_of(source.other(), height);
+        let entry = self.packets.entry(key).or_insert_with(|| Entry { lane, ..Entry::new(packet, State::Sent, at) });
         if entry.acknowledgement.as_ref() == Some(&acknowledgement) && entry.state != State::Sent {
             return Vec::new();
         }
@@ -117,6 +121,15 @@ impl Engine {
             State::Sent | State::Received | State::Parked(_) => entry.enter(State::Received),
         }
         vec![Effect::Entered { key }]
+    }
+
+    /// The lane of what happened at a height of a side: backlog when it is far behind the head, and while no head is
+    /// known, since what comes first after a start has waited for it.
+    fn lane_of(&self, side: Side, height: u64) -> Lane {
+        match self.head(side) {
+            Some(head) if height.saturating_add(limits::LIVE_BLOCKS) >= head.height => Lane::Live,
+            _ => Lane::Backlog,
+        }
     }
 
     fn ended_claim(&mut self, kind: JobKind, key: Key, height: u64) -> Vec<Effect> {
@@ -253,6 +266,7 @@ impl Entry {
             job: None,
             delivered_by_us: false,
             seen_at,
+            lane: Lane::Live,
             place: Place { due: None, height: None, seconds: None },
         }
     }

@@ -6,6 +6,7 @@ use catenary_protocol::{Acknowledgement, Packet, Payload};
 
 use super::*;
 
+mod lanes;
 mod table;
 mod walk;
 

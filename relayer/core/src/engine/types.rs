@@ -90,6 +90,15 @@ impl Outcome {
     }
 }
 
+/// Which of the two lanes a packet is worked on in: one with new packets is not held up by what has piled up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Heard of soon after it happened.
+    Live,
+    /// Heard of late: kept over a restart, scanned from far behind, or found by the sweep.
+    Backlog,
+}
+
 /// An open packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -119,6 +128,8 @@ pub struct Entry {
     pub delivered_by_us: bool,
     /// When the source claimed it, for latency figures.
     pub seen_at: Timestamp,
+    /// Its lane.
+    pub(super) lane: Lane,
     /// Where it stands in the schedule.
     pub(super) place: Place,
 }

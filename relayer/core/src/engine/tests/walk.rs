@@ -22,6 +22,8 @@ impl Draw {
     }
 }
 
+const LANES: [Lane; 2] = [Lane::Live, Lane::Backlog];
+
 struct World {
     engine: Engine,
     draw: Draw,
@@ -49,7 +51,8 @@ impl World {
         let side = self.draw.pick(&[Side::A, Side::B]);
         let at = Timestamp::from_seconds(1);
         let index = side as usize;
-        let height = self.heights[index].saturating_sub(3) + self.draw.below(6);
+        let behind = self.draw.pick(&[3, 3, 200]);
+        let height = self.heights[index].saturating_sub(behind) + self.draw.below(6);
         let packet = self.random_packet();
         let claim = |event| Event::Claim { side, height, event, at };
         match self.draw.below(10) {
@@ -99,9 +102,16 @@ impl World {
                 if busy.contains(&(kinds.contains(&JobKind::Confirm), to)) {
                     continue;
                 }
-                let due = kinds.iter().map(|kind| (*kind, walked.due_by_walking(*kind, to)));
+                let sends = !kinds.contains(&JobKind::Confirm);
+                let last = walked.last_lane.get(&(to, sends)).copied();
+                let lanes = if last == Some(Lane::Live) { [1, 0] } else { [0, 1] }.map(|at| LANES[at]);
+                let all = lanes.into_iter().flat_map(|lane| kinds.iter().map(move |kind| (*kind, lane)));
+                let due = all.map(|(kind, lane)| {
+                    let keys = walked.due_by_walking(kind, to).into_iter();
+                    (kind, keys.filter(|key| walked.packets[key].lane == lane).take(max).collect::<Vec<_>>())
+                });
                 let first = due.into_iter().find(|(_, keys)| !keys.is_empty());
-                expected.extend(first.map(|(kind, keys)| (kind, to, keys.into_iter().take(max).collect::<Vec<_>>())));
+                expected.extend(first.map(|(kind, keys)| (kind, to, keys)));
             }
         }
         let due = self.engine.due();
@@ -114,7 +124,7 @@ impl World {
 
 #[test]
 fn what_is_due_is_what_a_walk_over_all_packets_finds() {
-    let (mut jobs, mut kinds) = (0, std::collections::BTreeSet::new());
+    let (mut jobs, mut kinds, mut lanes) = (0, std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
     for seed in 0..300 {
         let mut world = World::new(seed);
         for _ in 0..300 {
@@ -126,6 +136,7 @@ fn what_is_due_is_what_a_walk_over_all_packets_finds() {
                 world.check(seed);
                 jobs += world.jobs.len() - before;
                 kinds.extend(world.jobs.iter().map(|job| job.kind));
+                lanes.extend(world.engine.last_lane.values().copied());
             }
         }
         assert_eq!(
@@ -136,4 +147,5 @@ fn what_is_due_is_what_a_walk_over_all_packets_finds() {
     }
     assert!(jobs > 10_000, "{jobs} jobs are too few to show anything");
     assert_eq!(kinds.len(), 4, "{kinds:?}");
+    assert_eq!(lanes.len(), 2, "{lanes:?}");
 }
