@@ -15,9 +15,12 @@
 //! | path_step | paths: `{path}/{step}` → record |
 //! | act | acts: `{time}/{digest}` → record |
 //! | attestor_reset | signatures: `memory/{key}`; acts |
+//! | pruned | packets, history, transfers: removes all of these packets, `closed/{path}/{chain}/{client}` → [`Runs`]; intents: removes `all/…` and `outcome/…` of these transactions |
+//! | checkpoint | meta: `checkpoint` → record |
+//! | restored | signatures: removes `memory/{key}` of these keys; acts |
 //!
 //! Numbers in keys are padded to 20 digits, so keys sort by them. The function sees one record at a time: that a
-//! packet never steps back is the engine's duty.
+//! packet never steps back is the engine's duty. Only `pruned` needs what was folded before, see [`prune`].
 
 use catenary_light_clients::Hash32;
 use catenary_protocol::{ics20, Packet};
@@ -25,8 +28,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::packet_key::PacketKey;
-use crate::record::{Intent, IntentKind, Outcome, PacketStep, Record, SignedAttestation, Stage, StatementKind};
-use crate::store::{StoreError, StoreOp, Tree};
+use crate::record::{
+    Intent, IntentKind, Outcome, PacketStep, Pruned, PrunedPackets, Record, SignedAttestation, Stage, StatementKind,
+};
+use crate::runs::Runs;
+use crate::store::{Store, StoreError, StoreOp, Tree};
 
 /// Version of the store's layout. A store of another version is made again from the journal.
 pub const STORE_SCHEMA: u32 = 1;
@@ -101,6 +107,12 @@ pub mod keys {
     #[must_use]
     pub fn packet_bytes(key: &PacketKey) -> String {
         format!("bytes/{}", key.store_key())
+    }
+
+    /// Sequences of a path that have ended and left the working state; chain and client follow.
+    #[must_use]
+    pub fn closed(path: &str) -> String {
+        format!("closed/{path}/")
     }
 
     /// Where a packet's acknowledgement is.
@@ -250,8 +262,78 @@ pub fn fold(record: &Record) -> Vec<StoreOp> {
             ops.put(Tree::Signatures, keys::signature_memory(&reset.key), b"reset".to_vec());
             fold_act(&mut ops, record, reset.at_seconds);
         }
+        // Needs what was folded before: see `prune`.
+        Record::Pruned(_) => {}
+        Record::Checkpoint(checkpoint) => ops.put(Tree::Meta, "checkpoint".into(), json(checkpoint)),
+        Record::Restored(restored) => {
+            for key in &restored.keys {
+                ops.delete(Tree::Signatures, keys::signature_memory(key));
+            }
+            fold_act(&mut ops, record, restored.at_seconds);
+        }
     }
     ops.0
+}
+
+/// Most entries of a packet's history that are read at once.
+const HISTORY_PAGE: usize = 1_000;
+
+/// The changes that a [`Pruned`] makes to a store that has folded everything before it. Folding it again changes nothing
+/// more.
+///
+/// # Errors
+/// The store failed.
+pub fn prune(store: &dyn Store, pruned: &Pruned) -> Result<Vec<StoreOp>, StoreError> {
+    let mut ops = Ops(Vec::new());
+    for packets in &pruned.packets {
+        prune_packets(store, &mut ops, packets)?;
+    }
+    for tx in &pruned.transactions {
+        ops.delete(Tree::Intents, keys::intent(&tx.chain, &tx.tx_hash));
+        ops.delete(Tree::Intents, keys::outcome(&tx.chain, &tx.tx_hash));
+    }
+    Ok(ops.0)
+}
+
+fn prune_packets(store: &dyn Store, ops: &mut Ops, packets: &PrunedPackets) -> Result<(), StoreError> {
+    let PrunedPackets { path, source_chain, source_client, runs } = packets;
+    let closed = format!("{}{source_chain}/{source_client}", keys::closed(path));
+    let mut known = match store.get(Tree::Transfers, &closed)? {
+        Some(value) => read::<Runs>(&closed, &value)?,
+        None => Runs::default(),
+    };
+    for (first, last) in runs {
+        known.insert(*first, *last);
+        for sequence in *first..=*last {
+            let (source_chain, source_client) = (source_chain.clone(), source_client.clone());
+            prune_packet(store, ops, path, &PacketKey { source_chain, source_client, sequence })?;
+        }
+    }
+    ops.put(Tree::Transfers, closed, json(&known));
+    Ok(())
+}
+
+fn prune_packet(store: &dyn Store, ops: &mut Ops, path: &str, key: &PacketKey) -> Result<(), StoreError> {
+    let name = key.store_key();
+    let bytes = keys::packet_bytes(key);
+    if let Some(uetr) = store.get(Tree::Packets, &bytes)?.as_deref().and_then(payment_reference) {
+        ops.delete(Tree::Transfers, format!("{}{name}", keys::uetr(&uetr)));
+    }
+    ops.delete(Tree::Packets, keys::packet_state(key));
+    ops.delete(Tree::Packets, bytes);
+    ops.delete(Tree::Packets, keys::packet_ack(key));
+    for stage in Stage::ALL {
+        ops.delete(Tree::Transfers, format!("{}{name}", keys::stage(stage)));
+    }
+    ops.delete(Tree::Transfers, format!("{}{name}", keys::open(path)));
+    let prefix = keys::history(key);
+    let mut after: Option<String> = None;
+    loop {
+        let page = store.scan(Tree::History, &prefix, after.as_deref(), HISTORY_PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        page.into_iter().for_each(|(key, _)| ops.delete(Tree::History, key));
+    }
 }
 
 /// Acts of people are kept by time; the digest tells apart two of one second.

@@ -10,9 +10,11 @@ pub mod fold;
 pub mod packet_key;
 pub mod record;
 pub mod replay;
+pub mod runs;
 pub mod store;
 pub mod sweep;
 
 pub use packet_key::PacketKey;
 pub use record::{Record, Stage};
+pub use runs::Runs;
 pub use store::{Store, StoreError, StoreOp, Tree};

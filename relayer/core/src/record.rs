@@ -346,6 +346,81 @@ pub struct AttestorReset {
     pub at_seconds: u64,
 }
 
+/// Packets of one source client on a path that left the working state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrunedPackets {
+    /// Path.
+    pub path: String,
+    /// Source chain.
+    pub source_chain: String,
+    /// Source client.
+    pub source_client: String,
+    /// First and last sequence of each run, ascending.
+    pub runs: Vec<(u64, u64)>,
+}
+
+/// A transaction that left the working state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrunedTx {
+    /// Chain.
+    pub chain: String,
+    /// Its hash.
+    #[serde(with = "hash_hex")]
+    pub tx_hash: Hash32,
+}
+
+/// Packets and transactions that ended long ago left the working state. Of a packet it stays known that it has ended; of a
+/// transaction, what was signed for its nonce.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pruned {
+    /// All of it ended before this, in Unix seconds.
+    pub before_seconds: u64,
+    /// Packets.
+    pub packets: Vec<PrunedPackets>,
+    /// Transactions.
+    pub transactions: Vec<PrunedTx>,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// The state that everything before a segment folds to was written to a file beside the segments.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Number of the segment that it stands before.
+    pub segment: u64,
+    /// Records before that segment.
+    pub records: u64,
+    /// Chain hash before that segment.
+    #[serde(with = "hash_hex")]
+    pub hash: Hash32,
+    /// SHA-256 of the file.
+    #[serde(with = "hash_hex")]
+    pub digest: Hash32,
+    /// Entries in it.
+    pub entries: u64,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// The journal was put back from a backup: what these keys attested after it was taken is not known.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restored {
+    /// Records in the backup.
+    pub records: u64,
+    /// Chain hash at its end.
+    #[serde(with = "hash_hex")]
+    pub hash: Hash32,
+    /// Keys that it remembered attestations of; each attests again only after a reset.
+    pub keys: Vec<String>,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
 /// A fact or a decision.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -376,6 +451,12 @@ pub enum Record {
     Act(Act),
     /// See [`AttestorReset`].
     AttestorReset(AttestorReset),
+    /// See [`Pruned`].
+    Pruned(Pruned),
+    /// See [`Checkpoint`].
+    Checkpoint(Checkpoint),
+    /// See [`Restored`].
+    Restored(Restored),
 }
 
 /// A record that cannot be read.
@@ -449,6 +530,29 @@ impl Record {
             Ok(Versioned { record, .. }) if record == *self => Ok(bytes),
             Ok(_) => Err(RecordError::Unreadable { reason: "it reads back as another record".into() }),
             Err(error) => Err(RecordError::Unreadable { reason: error.to_string() }),
+        }
+    }
+
+    /// The name of its type, as it is written.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Intent(_) => "intent",
+            Self::Outcome(_) => "outcome",
+            Self::SignedAttestation(_) => "signed_attestation",
+            Self::SignedTx(_) => "signed_tx",
+            Self::NonceReleased(_) => "nonce_released",
+            Self::TrustedState(_) => "trusted_state",
+            Self::AnchorSet(_) => "anchor_set",
+            Self::Cursor(_) => "cursor",
+            Self::Packet(_) => "packet",
+            Self::PathStep(_) => "path_step",
+            Self::Act(_) => "act",
+            Self::AttestorReset(_) => "attestor_reset",
+            Self::Pruned(_) => "pruned",
+            Self::Checkpoint(_) => "checkpoint",
+            Self::Restored(_) => "restored",
         }
     }
 

@@ -75,7 +75,10 @@ impl Replay {
                 if let Some(other) = self.nonces.insert(place.clone(), intent.tx_hash) {
                     if other != intent.tx_hash {
                         let (tx, nonce) = (intent.tx_hash, intent.nonce);
-                        self.contradicts(intent.at_seconds, format!("{tx} takes nonce {nonce} of {other}, which is open"));
+                        self.contradicts(
+                            intent.at_seconds,
+                            format!("{tx} takes nonce {nonce} of {other}, which is open"),
+                        );
                     }
                 }
                 let what = format!(
@@ -93,9 +96,13 @@ impl Replay {
             Record::Outcome(outcome) => self.outcome(outcome),
             Record::SignedTx(signed) => {
                 let place = (signed.chain.clone(), signed.key.clone(), signed.nonce);
-                if let Some(before) = self.signed.insert(place, signed.digest).filter(|before| *before != signed.digest) {
+                if let Some(before) = self.signed.insert(place, signed.digest).filter(|before| *before != signed.digest)
+                {
                     let (key, nonce) = (&signed.key, signed.nonce);
-                    self.contradicts(0, format!("{key} signs {} for nonce {nonce}, and {before} before", signed.digest));
+                    self.contradicts(
+                        0,
+                        format!("{key} signs {} for nonce {nonce}, and {before} before", signed.digest),
+                    );
                 }
             }
             Record::NonceReleased(released) => {
@@ -154,7 +161,9 @@ impl Replay {
     fn outcome(&mut self, outcome: &Outcome) {
         let words = match &outcome.result {
             OutcomeResult::Included { height, success: true, fee, .. } => format!("in block {height}, fee {fee}"),
-            OutcomeResult::Included { height, success: false, fee, .. } => format!("reverted in block {height}, fee {fee}"),
+            OutcomeResult::Included { height, success: false, fee, .. } => {
+                format!("reverted in block {height}, fee {fee}")
+            }
             OutcomeResult::Dropped => "dropped".to_owned(),
             OutcomeResult::Refused { code } => format!("refused {code}"),
         };

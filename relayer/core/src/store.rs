@@ -103,7 +103,10 @@ pub enum StoreOp {
 #[non_exhaustive]
 pub enum StoreError {
     /// The database failed.
-    #[error("the store cannot {action}: {reason}; stop the node, check the disk, then start again: it is rebuilt from the journal")]
+    #[error(
+        "the store cannot {action}: {reason}; nothing is signed or sent until it can again: make room or check the disk; \
+         if that does not help start the node again, the store is rebuilt from the journal"
+    )]
     Io {
         /// What was tried.
         action: &'static str,
@@ -149,9 +152,28 @@ pub enum StoreError {
         /// The failure.
         reason: String,
     },
+    /// The store is not what the journal folds to.
+    #[error(
+        "the store differs from what the journal folds to in {count} entries, the first is {first}; stop the node and run \
+         `catenary store rebuild`"
+    )]
+    Differs {
+        /// How many entries.
+        count: usize,
+        /// The first, and what differs.
+        first: String,
+    },
     /// The journal failed.
     #[error("{code}: {message}")]
     Journal {
+        /// The journal's code.
+        code: &'static str,
+        /// The journal's words.
+        message: String,
+    },
+    /// The journal cannot be written now; nothing was recorded, and it is tried again with the next record.
+    #[error("{code}: {message}")]
+    Paused {
         /// The journal's code.
         code: &'static str,
         /// The journal's words.
@@ -169,7 +191,8 @@ impl StoreError {
             Self::AheadOfJournal { .. } => "STORE-003",
             Self::Stopped { .. } => "STORE-004",
             Self::ForeignJournal { .. } => "STORE-005",
-            Self::Journal { code, .. } => code,
+            Self::Differs { .. } => "STORE-006",
+            Self::Journal { code, .. } | Self::Paused { code, .. } => code,
         }
     }
 
@@ -177,7 +200,11 @@ impl StoreError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Io { .. } | Self::Corrupt { .. } | Self::Stopped { .. } | Self::Journal { .. } => Class::Permanent,
+            // A disk may have room again.
+            Self::Io { .. } | Self::Paused { .. } => Class::Transient,
+            Self::Corrupt { .. } | Self::Stopped { .. } | Self::Journal { .. } | Self::Differs { .. } => {
+                Class::Permanent
+            }
             Self::AheadOfJournal { .. } | Self::ForeignJournal { .. } => Class::Config,
         }
     }
@@ -206,4 +233,12 @@ pub trait Store: Send + Sync + Debug {
     /// # Errors
     /// The database failed.
     fn scan(&self, tree: Tree, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Opens the database anew after a failure; what it had not written is then lost, and folded again.
+    ///
+    /// # Errors
+    /// The database failed again.
+    fn reopen(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

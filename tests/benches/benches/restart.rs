@@ -15,7 +15,8 @@ use catenary_core::packet_key::PacketKey;
 use catenary_core::record::{PacketStep, Record, Stage};
 use catenary_light_clients::Timestamp;
 use catenary_node::config::Config;
-use catenary_node::store::{Ledger, JOURNAL_FILE};
+use catenary_node::journal::Reader;
+use catenary_node::store::Ledger;
 use catenary_node::wiring::restore;
 use catenary_protocol::{Acknowledgement, Packet, Payload};
 
@@ -146,7 +147,7 @@ fn restart(dir: &Path, config: &Config) -> (Ledger, Vec<Engine>, Vec<Job>) {
 
 fn measure(dir: &Path) {
     let config = config(dir);
-    let journal = dir.join("data").join(JOURNAL_FILE);
+    let data_dir = dir.join("data");
     let measured = || {
         timed(|| {
             let (_, engines, jobs) = restart(dir, &config);
@@ -155,7 +156,12 @@ fn measure(dir: &Path) {
         })
     };
     let mut bytes = 0;
-    let ratio = Ratio::of(5, measured, || timed(|| bytes = std::fs::read(&journal).unwrap().len()));
+    let ratio = Ratio::of(5, measured, || {
+        timed(|| {
+            let segments = Reader::open(&data_dir).unwrap().segments().to_vec();
+            bytes = segments.iter().map(|segment| std::fs::read(&segment.path).unwrap().len()).sum();
+        })
+    });
     let kept = restart(dir, &config);
     let resident = resident_bytes() as f64 / (1024.0 * 1024.0);
     drop(kept);

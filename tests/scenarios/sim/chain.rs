@@ -135,8 +135,7 @@ impl Chain {
             included: Vec::new(),
             calls: Vec::new(),
         };
-        let mut chain =
-            Self { spec, handler, keys, blocks: vec![first], pool: Vec::new(), calls: VecDeque::new() };
+        let mut chain = Self { spec, handler, keys, blocks: vec![first], pool: Vec::new(), calls: VecDeque::new() };
         chain.create_client(&mut host);
         chain.blocks[0].snapshot = Arc::new(Snapshot { host, nonces: BTreeMap::new() });
         chain
@@ -296,13 +295,22 @@ impl Chain {
         let calls: Vec<UserCall> = self.calls.drain(..).collect();
         for call in &calls {
             let hash = TxHash(Hash32::sha256(&[&call.message.value, &header.number.to_be_bytes()]));
-            let _ = making.run(&self.handler, &mut snapshot.host, std::slice::from_ref(&call.message), (call.signer.as_str(), hash));
+            let _ = making.run(
+                &self.handler,
+                &mut snapshot.host,
+                std::slice::from_ref(&call.message),
+                (call.signer.as_str(), hash),
+            );
         }
         if let Some(account) = mishaps.foreign {
             *snapshot.nonces.entry(account).or_default() += 1;
         }
-        let ready: Vec<Tx> =
-            self.pool.iter().filter(|pooled| pooled.not_before <= header.number).map(|pooled| pooled.tx.clone()).collect();
+        let ready: Vec<Tx> = self
+            .pool
+            .iter()
+            .filter(|pooled| pooled.not_before <= header.number)
+            .map(|pooled| pooled.tx.clone())
+            .collect();
         if mishaps.rival {
             if let Some(first) = ready.first() {
                 let rival = "rival-relayer";

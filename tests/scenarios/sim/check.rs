@@ -154,7 +154,10 @@ impl World {
                     wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.received.iter().map(|(at, _)| *at)));
                     let late = World::now_seconds().saturating_sub(packet.timeout_timestamp_seconds);
                     if late > 60 {
-                        self.violated("expired packet delivered", format!("packet {} is {late} s late", packet.sequence));
+                        self.violated(
+                            "expired packet delivered",
+                            format!("packet {} is {late} s late", packet.sequence),
+                        );
                     }
                 }
                 Relayed::Ack(packet, commitment, height) => {

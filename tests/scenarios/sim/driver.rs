@@ -60,7 +60,8 @@ pub(crate) fn run(plan: &Plan, bug: Option<Bug>) -> Report {
 }
 
 fn specs(plan: &Plan) -> [Spec; 2] {
-    let attestors = |chain| (0..OPERATORS).map(move |member| format!("0x{}", hex::encode(attestor_address(member, chain))));
+    let attestors =
+        |chain| (0..OPERATORS).map(move |member| format!("0x{}", hex::encode(attestor_address(member, chain))));
     let (clients, heights) = (["attestations-0", "attestations-1"], [1, 1_001]);
     let sets = if plan.large_sets { [4, 3] } else { [1, 1] };
     [0, 1].map(|index| Spec {
@@ -79,8 +80,7 @@ fn specs(plan: &Plan) -> [Spec; 2] {
 
 fn build(plan: &Plan) -> (Arc<World>, &'static Keys) {
     let [a, b] = specs(plan);
-    let chains =
-        [Chain::new(a, &[("alice", "uant", 1_000_000)]), Chain::new(b, &[("bob", "ubee", 1_000_000)])];
+    let chains = [Chain::new(a, &[("alice", "uant", 1_000_000)]), Chain::new(b, &[("bob", "ubee", 1_000_000)])];
     let configs = [chains[0].config(), chains[1].config()];
     let keys = operator::keys(plan.large_sets, &configs);
     (World::new(plan.clone(), chains), keys)
@@ -357,10 +357,12 @@ impl Driver {
         let packets: Vec<(usize, u64)> = fates.keys().copied().collect();
         for (key, stage) in operator::stages(&self.world, member, &packets).unwrap_or_default() {
             let fate = &fates[&key];
-            let is_success = !fate.acknowledged.is_empty() && !fate.received.iter().any(|(_, ack)| ack.is_universal_error());
+            let is_success =
+                !fate.acknowledged.is_empty() && !fate.received.iter().any(|(_, ack)| ack.is_universal_error());
             let expected = if is_success { "acknowledged" } else { "refunded" };
             if stage != expected {
-                self.world.violated("false end", format!("member {member}: packet {key:?} is {stage}, truth {expected}"));
+                self.world
+                    .violated("false end", format!("member {member}: packet {key:?} is {stage}, truth {expected}"));
             }
         }
     }

@@ -110,7 +110,8 @@ impl Endpoint {
             2 => events.extend(events.clone()),
             3 => {
                 if let Some(packet) = packets.last().cloned() {
-                    let acknowledgement = Acknowledgement { app_acknowledgements: vec![b"{\"result\":\"AQ==\"}".to_vec()] };
+                    let acknowledgement =
+                        Acknowledgement { app_acknowledgements: vec![b"{\"result\":\"AQ==\"}".to_vec()] };
                     events.push(EventClaim { height, tx, event: PacketEvent::WroteAck { packet, acknowledgement } });
                 }
             }
@@ -211,7 +212,11 @@ impl ChainSource for Endpoint {
                     0 => claim.value = claim.value.is_none().then(|| vec![7; 32]),
                     1 => claim.proof.iter_mut().rev().take(40).for_each(|byte| *byte ^= 1),
                     2 => claim.value = Some(vec![3; 32]),
-                    3 => *claim = chain.proof(height, b"nowhere").map_or_else(|| claim.clone(), |(value, proof)| ProofClaim { value, proof }),
+                    3 => {
+                        *claim = chain
+                            .proof(height, b"nowhere")
+                            .map_or_else(|| claim.clone(), |(value, proof)| ProofClaim { value, proof })
+                    }
                     _ => claim.proof.truncate(claim.proof.len() / 2),
                 }
             }
@@ -258,8 +263,7 @@ impl ChainSink for Endpoint {
         self.request().await?;
         let account = tx::account_of(&request.public_key.0).ok_or_else(lost)?;
         let messages = tx::messages(&request.body.view(), &tx::text(&account));
-        let simulated =
-            self.world.chain(self.chain).simulate(&messages, &tx::text(&account), World::now_seconds());
+        let simulated = self.world.chain(self.chain).simulate(&messages, &tx::text(&account), World::now_seconds());
         if let Err(reason) = simulated {
             return Err(error("SIM-003", Class::Permanent, reason));
         }
@@ -283,7 +287,11 @@ impl ChainSink for Endpoint {
         self.world.check_broadcast(self.member, self.chain, &tx);
         let late = {
             let (late, mut rng) = (self.world.plan.chains.late, lock(&self.rng));
-            if self.world.is_faulty() && rng.chance(late) { rng.range(1, 25) } else { 0 }
+            if self.world.is_faulty() && rng.chance(late) {
+                rng.range(1, 25)
+            } else {
+                0
+            }
         };
         let admission = self.world.chain(self.chain).admit(tx, late, World::now_seconds());
         let (member, chain) = (self.member, self.chain);

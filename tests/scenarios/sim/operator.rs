@@ -19,10 +19,9 @@ use catenary_node::attestor::{
 use catenary_node::chain::{Adapter, Chain as NodeChain, ChainObserver, ChainOptions, Prover, Stop};
 use catenary_node::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
 use catenary_node::relay::{
-    probe, ChainWatch, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner, Sender,
-    SenderParts,
+    probe, ChainWatch, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner, Sender, SenderParts,
 };
-use catenary_node::store::{Ledger, JOURNAL_FILE};
+use catenary_node::store::Ledger;
 use catenary_node::telemetry::metrics::{ChainScope, PathScope, SideScope};
 use catenary_node::telemetry::{ChainHealth, Health, Metrics, MetricsScope, PathHealth};
 use catenary_node::wiring::{restore_ends, AttestorSigner, PathEnd, Signers};
@@ -174,7 +173,8 @@ impl PathObserver for Watch {
 
     fn ended(&self, path: &str, entry: &Entry, outcome: Outcome, now: Timestamp) {
         self.inner.ended(path, entry, outcome, now);
-        let source = [0, 1].into_iter().find(|index| self.world.chain(*index).spec.client_id == entry.packet.source_client);
+        let source =
+            [0, 1].into_iter().find(|index| self.world.chain(*index).spec.client_id == entry.packet.source_client);
         self.world.check_ended(self.member, source, entry, outcome);
     }
 
@@ -266,7 +266,8 @@ fn metrics(world: &World) -> Arc<Metrics> {
 }
 
 fn health() -> Arc<Health> {
-    let chain = ChainHealth { started: false, head_timestamp: None, head_age_seconds_max: STALE_SECONDS, stopped: None };
+    let chain =
+        ChainHealth { started: false, head_timestamp: None, head_age_seconds_max: STALE_SECONDS, stopped: None };
     let chains = CHAINS.map(|name| (name.to_owned(), chain.clone()));
     let path = PathHealth { chains: CHAINS.map(str::to_owned).into(), ..PathHealth::default() };
     Arc::new(Health::new(chains.into(), [(PATH.to_owned(), path)].into()))
@@ -288,12 +289,13 @@ struct Life {
 pub(crate) async fn live(world: Arc<World>, keys: &'static Keys, member: usize, stop: CancellationToken) {
     let life = world.members[member].life.load(Ordering::Relaxed);
     let dir = world.members[member].dir.clone();
-    let ledger = match Ledger::open_in_memory(&dir.join(JOURNAL_FILE)) {
+    let ledger = match Ledger::open_in_memory(&dir) {
         Ok(ledger) => Arc::new(ledger),
         Err(error) => return world.violated("journal", format!("member {member} does not start: {error}")),
     };
     lock(&world.members[member].state).ledger = Arc::downgrade(&ledger);
-    let signer = keys.signers[member].reopened(Keystore::new(&dir.join("keys")), ledger.clone()).expect("the same keys");
+    let signer =
+        keys.signers[member].reopened(Keystore::new(&dir.join("keys")), ledger.clone()).expect("the same keys");
     let (metrics, health) = (metrics(&world), health());
     let inner = PathWatch {
         metrics: metrics.clone(),
@@ -324,8 +326,13 @@ impl Life {
             let _ = sender.reconcile().await;
         }
         let [a, b] = [0, 1].map(|index| self.side(index, &chains, &attestors, &senders));
-        let context =
-            Arc::new(PathContext { name: PATH.into(), a, b, ledger: self.ledger.clone(), observer: self.watch.clone() });
+        let context = Arc::new(PathContext {
+            name: PATH.into(),
+            a,
+            b,
+            ledger: self.ledger.clone(),
+            observer: self.watch.clone(),
+        });
         let ends = [0, 1].map(|index| self.end(index));
         let restored = restore_ends(&self.ledger, PATH, &ends).expect("a store in memory");
         let (_releases, released) = mpsc::channel(4);

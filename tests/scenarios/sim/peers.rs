@@ -94,7 +94,8 @@ impl AttestationService for Link {
         &self,
         request: Request<StateAttestationRequest>,
     ) -> Result<Response<StateAttestationResponse>, Status> {
-        let ask = |service: Arc<dyn AttestationService>, request| async move { service.state_attestation(request).await };
+        let ask =
+            |service: Arc<dyn AttestationService>, request| async move { service.state_attestation(request).await };
         let (mut answer, lies) = self.carry(request.into_inner(), ask).await?;
         if let Some(attestation) = &answer.attestation {
             self.world.check_attestation(self.to, self.chain, &attestation.attested_data, true);
@@ -109,7 +110,8 @@ impl AttestationService for Link {
         &self,
         request: Request<PacketAttestationRequest>,
     ) -> Result<Response<PacketAttestationResponse>, Status> {
-        let ask = |service: Arc<dyn AttestationService>, request| async move { service.packet_attestation(request).await };
+        let ask =
+            |service: Arc<dyn AttestationService>, request| async move { service.packet_attestation(request).await };
         let (mut answer, lies) = self.carry(request.into_inner(), ask).await?;
         if let Some(attestation) = &answer.attestation {
             self.world.check_attestation(self.to, self.chain, &attestation.attested_data, false);

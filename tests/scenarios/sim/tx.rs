@@ -62,12 +62,7 @@ impl Tx {
         let signer = secp256k1::recover(digest(body).as_bytes(), signature.try_into().ok()?).ok()?;
         let Body { account, nonce, messages } = Body::decode(body).ok()?;
         let account: Account = account.try_into().ok()?;
-        (signer.0 == account).then(|| Self {
-            account,
-            nonce,
-            messages,
-            hash: TxHash(keccak256(&[bytes])),
-        })
+        (signer.0 == account).then(|| Self { account, nonce, messages, hash: TxHash(keccak256(&[bytes])) })
     }
 }
 

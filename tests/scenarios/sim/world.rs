@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use catenary_light_clients::Hash32;
 use catenary_node::attestor::wire::attestation_service_server::AttestationService;
+use catenary_node::journal::{Reader, SegmentFile};
 use catenary_node::platform::simulation::{self, Commit};
-use catenary_node::store::{Ledger, JOURNAL_FILE};
+use catenary_node::store::Ledger;
 
 use super::chain::{Chain, START_SECONDS};
 use super::plan::{Plan, Where, OPERATORS};
@@ -189,10 +190,11 @@ impl World {
     /// Leaves on a dead member's disk what was flushed, and of a torn commit a part.
     pub(crate) fn lose_unflushed(&self, member: usize) {
         let member = &self.members[member];
-        let path = member.dir.join(JOURNAL_FILE);
+        let Ok(reader) = Reader::open(&member.dir) else { return };
+        let Some(SegmentFile { path, header_bytes, .. }) = reader.segments().last().cloned() else { return };
         let Ok(file) = std::fs::OpenOptions::new().write(true).open(&path) else { return };
         let length = file.metadata().map_or(0, |file| file.len());
-        let flushed = simulation::flushed(&path).unwrap_or(16).min(length);
+        let flushed = simulation::flushed(&path).unwrap_or(header_bytes).min(length);
         let kept = lock(&member.state).torn_bytes.take().unwrap_or(flushed).min(flushed);
         if kept < length {
             file.set_len(kept).expect("a file in memory can be cut");

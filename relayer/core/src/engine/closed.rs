@@ -48,6 +48,20 @@ impl SequenceSet {
         self.above.last().copied().unwrap_or(self.watermark)
     }
 
+    /// Adds all sequences from `first` to `last`.
+    pub fn insert_run(&mut self, first: u64, last: u64) {
+        if first > self.watermark.saturating_add(1) {
+            (first..=last).for_each(|sequence| self.insert(sequence));
+            return;
+        }
+        self.watermark = self.watermark.max(last);
+        self.above = self.above.split_off(&self.watermark.saturating_add(1));
+        while self.above.first() == Some(&self.watermark.saturating_add(1)) {
+            self.above.pop_first();
+            self.watermark = self.watermark.saturating_add(1);
+        }
+    }
+
     /// How many gaps are kept.
     #[must_use]
     pub fn gaps(&self) -> usize {
@@ -74,5 +88,21 @@ mod tests {
         check(&[2, 4], &[2, 4], &[1, 3, 5], 2);
         check(&[2, 4, 1], &[1, 2, 4], &[3, 5], 1);
         check(&[u64::MAX], &[u64::MAX], &[1], 1);
+    }
+
+    #[test]
+    fn a_run_is_the_same_as_its_sequences_one_by_one() {
+        let runs = [(1, 5), (3, 9), (1, 1), (7, 7), (12, 14), (2, 2), (1, 20), (6, 6), (10, 11)];
+        for (at, run) in runs.iter().enumerate() {
+            let (mut joined, mut single) = (SequenceSet::default(), SequenceSet::default());
+            for (first, last) in runs.iter().cycle().skip(at).take(4).chain([run]) {
+                joined.insert_run(*first, *last);
+                (*first..=*last).for_each(|sequence| single.insert(sequence));
+                assert_eq!(joined, single, "from {at}, {first} to {last}");
+            }
+        }
+        let mut set = SequenceSet::default();
+        set.insert_run(1, u64::MAX);
+        assert!(set.contains(u64::MAX));
     }
 }

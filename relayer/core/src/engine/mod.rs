@@ -158,6 +158,11 @@ impl Engine {
         }
     }
 
+    /// Marks all packets of a side from one sequence to another as ended. Used at start, before any event.
+    pub fn restore_closed_run(&mut self, source: Side, first: u64, last: u64) {
+        self.closed_mut(source).insert_run(first, last);
+    }
+
     pub(crate) fn closed_mut(&mut self, side: Side) -> &mut SequenceSet {
         let [a, b] = &mut self.closed;
         match side {

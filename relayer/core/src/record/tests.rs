@@ -19,6 +19,7 @@ fn hex32(byte: u8) -> String {
 fn check(record: &Record, json: &str) {
     let expect = format!(r#"{{"v":1,"record":{json}}}"#);
     assert_eq!(String::from_utf8(record.encode().unwrap()).unwrap(), expect);
+    assert!(json.starts_with(&format!(r#"{{"type":"{}","#, record.type_name())), "{json}");
     assert_eq!(&Record::decode(expect.as_bytes()).unwrap(), record);
 }
 
@@ -93,6 +94,46 @@ fn signatures_are_golden() {
             at_seconds: 3,
         }),
         r#"{"type":"attestor_reset","key":"k","actor":"ann","reason":"disk lost","at_seconds":3}"#,
+    );
+}
+
+#[test]
+fn what_keeps_a_journal_small_is_golden() {
+    check(
+        &Record::Pruned(Pruned {
+            before_seconds: 7,
+            packets: vec![PrunedPackets {
+                path: "quorum-simd".into(),
+                source_chain: "quorum".into(),
+                source_client: "client-0".into(),
+                runs: vec![(1, 9), (11, 11)],
+            }],
+            transactions: vec![PrunedTx { chain: "simd".into(), tx_hash: hash(1) }],
+            at_seconds: 9,
+        }),
+        &format!(
+            r#"{{"type":"pruned","before_seconds":7,"packets":[{{"path":"quorum-simd","source_chain":"quorum","source_client":"client-0","runs":[[1,9],[11,11]]}}],"transactions":[{{"chain":"simd","tx_hash":"{}"}}],"at_seconds":9}}"#,
+            hex32(1)
+        ),
+    );
+    check(
+        &Record::Checkpoint(Checkpoint {
+            segment: 3,
+            records: 100,
+            hash: hash(1),
+            digest: hash(2),
+            entries: 12,
+            at_seconds: 9,
+        }),
+        &format!(
+            r#"{{"type":"checkpoint","segment":3,"records":100,"hash":"{}","digest":"{}","entries":12,"at_seconds":9}}"#,
+            hex32(1),
+            hex32(2)
+        ),
+    );
+    check(
+        &Record::Restored(Restored { records: 5, hash: hash(1), keys: vec!["k".into()], at_seconds: 9 }),
+        &format!(r#"{{"type":"restored","records":5,"hash":"{}","keys":["k"],"at_seconds":9}}"#, hex32(1)),
     );
 }
 

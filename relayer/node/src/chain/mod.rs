@@ -15,9 +15,9 @@ pub mod prover;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use crate::watched;
 use catenary_api::{ChainSink, ChainSource};
 use catenary_light_clients::{Family, LightClient, Rejection, Status, Timestamp};
-use crate::watched;
 
 pub use prover::{ProveError, Prover};
 

@@ -56,6 +56,9 @@ pub enum Command {
     /// Attestor: let a key sign again after its memory was lost.
     #[command(subcommand)]
     Attestor(AttestorCommand),
+    /// Journal and store: check, rebuild, back up, restore, export, import.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// See it work: two networks and three operators in this process, transfers both ways, and everything that tries
     /// to go wrong. Needs no configuration.
     #[cfg(feature = "demo")]
@@ -251,6 +254,48 @@ pub struct KeyArgs {
     /// What it may sign: `transactions` or `attestations`.
     #[arg(long, value_parser = ["transactions", "attestations"])]
     pub purpose: String,
+}
+
+/// Commands about journal and store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Check the journal's newest segment and the seals of the others, and that the store stands where it ends. While the
+    /// node runs, the journal only.
+    Check {
+        /// Read every segment from the first byte, and fold the journal anew to compare it with the store.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Move the store aside and fold it anew from the journal; the node must be stopped.
+    Rebuild,
+    /// Write the journal as lines of JSON; the node may run.
+    Export {
+        /// File to write; `-` for standard output.
+        file: PathBuf,
+    },
+    /// Read lines of JSON into an empty data directory; the node must be stopped. Attestor keys refuse afterwards, until
+    /// they are reset.
+    Import {
+        /// File that `store export` wrote; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Show how large journal and store are and what is in them. While the node runs, the journal only.
+    Stats,
+    /// Copy the journal into a directory and check the copy; the node may run. A later copy into the same directory adds
+    /// what is new. Keys are not in it.
+    Backup {
+        /// Directory of the backup.
+        dir: PathBuf,
+    },
+    /// Put a backup back into an empty data directory; the node must be stopped. Attestor keys refuse afterwards, until
+    /// they are reset.
+    Restore {
+        /// Directory of the backup.
+        dir: PathBuf,
+        /// Only check the backup from its first byte and fold it in memory; changes nothing, so the node may run.
+        #[arg(long)]
+        verify: bool,
+    },
 }
 
 /// Commands about the attestor.

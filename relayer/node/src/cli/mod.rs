@@ -8,6 +8,7 @@ pub(crate) mod output;
 mod queries;
 mod reference;
 pub(crate) mod setup;
+mod store;
 
 use std::sync::Arc;
 
@@ -88,6 +89,7 @@ async fn node_command(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Attestor(AttestorCommand::Reset { key, reason, actor }) => {
             keys::reset_attestor(&config, &key, (actor, reason), output)
         }
+        Command::Store(command) => store::run(&config, command, output),
         // It has no configuration and was run before one was looked for.
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(()),

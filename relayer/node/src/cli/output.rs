@@ -50,6 +50,9 @@ failures!(
     crate::relay::SendError,
     crate::telemetry::LoggingError,
     catenary_core::StoreError,
+    crate::journal::JournalError,
+    crate::store::BackupError,
+    crate::store::ExportError,
 );
 
 impl From<catenary_api::Error> for Failure {

@@ -103,7 +103,18 @@ fn limits(parser: &mut Parser, raw: &RawLimits) -> Option<Limits> {
     let margin = parser.duration_or("limits.recv_margin", raw.recv_margin.as_deref(), defaults::RECV_MARGIN_SECONDS);
     let bucket = raw.turn_bucket_sequences.unwrap_or(defaults::TURN_BUCKET_SEQUENCES);
     let bucket = parser.range("limits.turn_bucket_sequences", bucket, 1, 10_000);
-    Some(Limits { recv_margin_seconds: margin?, turn_bucket_sequences: bucket? })
+    let retain =
+        parser.duration_or("limits.retain_closed", raw.retain_closed.as_deref(), defaults::RETAIN_CLOSED_SECONDS);
+    let keep = match raw.journal_keep.as_deref() {
+        None | Some(defaults::JOURNAL_KEEP_FOREVER) => Some(None),
+        Some(text) => parser.duration_seconds("limits.journal_keep", text).map(Some),
+    };
+    Some(Limits {
+        recv_margin_seconds: margin?,
+        turn_bucket_sequences: bucket?,
+        retain_closed_seconds: retain?,
+        journal_keep_seconds: keep?,
+    })
 }
 
 fn chains(parser: &mut Parser, raw: &[RawChain], has_tls: bool) -> Vec<Chain> {

@@ -6,6 +6,11 @@ pub(super) const TELEMETRY_LISTEN: &str = "127.0.0.1:9464";
 pub(super) const RECV_MARGIN_SECONDS: u64 = 30;
 /// Sequences in a row that share a leader: one transaction of the default size.
 pub(super) const TURN_BUCKET_SEQUENCES: u64 = 20;
+/// How long an ended packet stays in the working state, in seconds: 30 days, so that a month's books can be closed with
+/// it. The journal keeps all of it.
+pub(super) const RETAIN_CLOSED_SECONDS: u64 = 30 * 86_400;
+/// What `journal_keep` says when no segment is ever removed: the journal is the audit trail.
+pub(super) const JOURNAL_KEEP_FOREVER: &str = "forever";
 /// Most endpoints of one chain: each may cost a deadline before the next is asked.
 pub(super) const URLS_MAX: u64 = 8;
 /// How far a header's time may be ahead, in seconds.

@@ -33,6 +33,8 @@ pub(super) struct RawNodeTls {
 pub(super) struct RawLimits {
     pub(super) recv_margin: Option<String>,
     pub(super) turn_bucket_sequences: Option<u64>,
+    pub(super) retain_closed: Option<String>,
+    pub(super) journal_keep: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -111,7 +111,15 @@ pub(super) const ROOT: Shape = Table(&[
     ("telemetry", Table(&[("listen", Leaf), ("log", Leaf), ("log_format", Leaf)])),
     ("keystore", Table(&[("dir", Leaf), ("passphrase_env", Leaf), ("passphrase_file", Leaf)])),
     ("tls", Table(&[("certificate_file", Leaf), ("private_key_file", Leaf)])),
-    ("limits", Table(&[("recv_margin", Leaf), ("turn_bucket_sequences", Leaf)])),
+    (
+        "limits",
+        Table(&[
+            ("recv_margin", Leaf),
+            ("turn_bucket_sequences", Leaf),
+            ("retain_closed", Leaf),
+            ("journal_keep", Leaf),
+        ]),
+    ),
     ("chains", List(&CHAIN)),
     ("operators", List(&OPERATOR)),
     ("paths", List(&PATH)),

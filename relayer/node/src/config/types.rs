@@ -79,6 +79,10 @@ pub struct Limits {
     pub recv_margin_seconds: u64,
     /// Sequences in a row that share a leader.
     pub turn_bucket_sequences: u64,
+    /// How long a packet stays in the working state after it has ended, in seconds.
+    pub retain_closed_seconds: u64,
+    /// How long segments of the journal stay once a checkpoint stands for them, in seconds; `None` for ever.
+    pub journal_keep_seconds: Option<u64>,
 }
 
 /// An endpoint's URL. It may carry credentials when it comes from a variable, so only [`Endpoint::expose`] gives it

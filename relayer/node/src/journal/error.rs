@@ -42,10 +42,12 @@ pub enum JournalError {
     },
     /// Bytes before the last commit are damaged.
     #[error(
-        "journal is damaged at byte {offset} ({reason}) and valid commits follow, so this is no torn end; nothing was \
-         changed: restore the file from a backup or a standby"
+        "journal segment {segment} is damaged at byte {offset} ({reason}) and this is no torn end; nothing was changed: \
+         restore the file from a backup or a standby"
     )]
     Corrupt {
+        /// Number of the segment.
+        segment: u64,
         /// Where.
         offset: u64,
         /// What does not fit.
@@ -53,10 +55,12 @@ pub enum JournalError {
     },
     /// A commit does not continue the chain.
     #[error(
-        "journal commit at byte {offset} has chain hash {got}, expected {expected}: it was changed after it was written; \
-         restore the file from a backup or a standby"
+        "journal segment {segment} has chain hash {got} at byte {offset}, expected {expected}: it was changed after it was \
+         written; restore the file from a backup or a standby"
     )]
     ChainBroken {
+        /// Number of the segment.
+        segment: u64,
         /// Where.
         offset: u64,
         /// Hash in the file.
@@ -65,8 +69,10 @@ pub enum JournalError {
         expected: Hash32,
     },
     /// A record does not decode although its commit is intact.
-    #[error("journal commit at byte {offset}: {source}")]
+    #[error("journal segment {segment}, commit at byte {offset}: {source}")]
     Record {
+        /// Number of the segment.
+        segment: u64,
         /// Where.
         offset: u64,
         /// Why.
@@ -80,11 +86,52 @@ pub enum JournalError {
         /// Limit.
         max: usize,
     },
-    /// An earlier write failed, so what is on disk is not known.
-    #[error("journal stopped after a failed write ({reason}); restart the node, it recovers what was durable")]
+    /// An earlier write failed, and what it left on disk cannot be cleared away.
+    #[error(
+        "journal waits after a failed write ({reason}) until the disk takes writes again; nothing is signed or sent \
+         until then: make room, or mend the disk"
+    )]
     Poisoned {
         /// The failure.
         reason: String,
+    },
+    /// A segment is not there.
+    #[error(
+        "journal segment {number} is missing in {}, and later ones need it; put it back from the archive or a backup",
+        dir.display()
+    )]
+    Missing {
+        /// Its number.
+        number: u64,
+        /// Directory of the journal.
+        dir: PathBuf,
+    },
+    /// A segment does not follow the one before it.
+    #[error(
+        "journal segment {segment}: its {what} is {got}, expected {expected}; a segment was cut, changed or taken from \
+         another journal: restore it from a backup or a standby"
+    )]
+    Seal {
+        /// Number of the segment.
+        segment: u64,
+        /// What differs.
+        what: &'static str,
+        /// What it is.
+        got: u64,
+        /// What the next segment, or the one before, says.
+        expected: u64,
+    },
+    /// A journal of version 1 stands beside segments that are not made from it.
+    #[error(
+        "{} is a whole journal of version 1 and {} holds another one; keep the one that is this node's and move the \
+         other away",
+        file.display(), dir.display()
+    )]
+    TwoJournals {
+        /// The old file.
+        file: PathBuf,
+        /// Directory of segments.
+        dir: PathBuf,
     },
 }
 
@@ -102,6 +149,9 @@ impl JournalError {
             Self::Record { .. } => "JRN-007",
             Self::TooLarge { .. } => "JRN-008",
             Self::Poisoned { .. } => "JRN-009",
+            Self::Missing { .. } => "JRN-010",
+            Self::Seal { .. } => "JRN-011",
+            Self::TwoJournals { .. } => "JRN-012",
         }
     }
 
@@ -109,13 +159,17 @@ impl JournalError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Locked { .. } | Self::NotAJournal { .. } | Self::Version { .. } => Class::Config,
+            Self::Locked { .. } | Self::NotAJournal { .. } | Self::Version { .. } | Self::TwoJournals { .. } => {
+                Class::Config
+            }
             Self::TooLarge { .. } => Class::Bug,
-            Self::Io { .. }
-            | Self::Corrupt { .. }
+            // The disk may have room again.
+            Self::Io { .. } | Self::Poisoned { .. } => Class::Transient,
+            Self::Corrupt { .. }
             | Self::ChainBroken { .. }
             | Self::Record { .. }
-            | Self::Poisoned { .. } => Class::Permanent,
+            | Self::Missing { .. }
+            | Self::Seal { .. } => Class::Permanent,
         }
     }
 

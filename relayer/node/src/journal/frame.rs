@@ -2,9 +2,11 @@
 
 use catenary_light_clients::Hash32;
 
+use super::segment::SEGMENT_VERSION;
+
 /// First bytes of the file.
-const MAGIC: &[u8; 8] = b"CTNYJRNL";
-/// Version of the format.
+pub(super) const MAGIC: &[u8; 8] = b"CTNYJRNL";
+/// Version of a journal in one file; what its commits look like is the same in segments.
 pub(super) const VERSION: u32 = 1;
 /// Bytes of the file header: magic, version, checksum.
 pub(super) const HEADER_BYTES: usize = 16;
@@ -29,13 +31,23 @@ pub(super) enum Parsed<'a> {
     Bad(&'static str),
 }
 
-/// The file header.
+/// The header of a version 1 file.
 pub(super) fn header() -> [u8; HEADER_BYTES] {
+    versioned(VERSION)
+}
+
+/// What stands where a version 1 file was: a header of a newer version, so that an older program refuses to begin a
+/// journal anew beside the segments. The lock of the journal is held on it.
+pub(crate) fn marker() -> [u8; HEADER_BYTES] {
+    versioned(SEGMENT_VERSION)
+}
+
+fn versioned(number: u32) -> [u8; HEADER_BYTES] {
     let mut bytes = [0; HEADER_BYTES];
     let (start, checksum) = bytes.split_at_mut(12);
     let (magic, version) = start.split_at_mut(8);
     magic.copy_from_slice(MAGIC);
-    version.copy_from_slice(&VERSION.to_le_bytes());
+    version.copy_from_slice(&number.to_le_bytes());
     checksum.copy_from_slice(&crc32c::crc32c(start).to_le_bytes());
     bytes
 }
@@ -48,7 +60,8 @@ pub(super) fn header_version(bytes: &[u8]) -> Option<u32> {
     holds.then_some(version)
 }
 
-/// Chain hash before the first commit.
+/// Chain hash before the first commit: the digest of a version 1 header, in segments too, so that a journal that began as
+/// one file is one chain.
 pub(super) fn genesis() -> Hash32 {
     Hash32::sha256(&[&header()])
 }

@@ -162,7 +162,8 @@ impl KeystoreSigner {
             return Err(held.refuse(&format!("transactions on {chain}")));
         }
         let _turn = held.first_signed.lock().unwrap_or_else(PoisonError::into_inner);
-        let remembered = if bugs::on(Bug::ForgetNonceMemory) { None } else { self.ledger.signed_tx(chain, id, nonce)? };
+        let remembered =
+            if bugs::on(Bug::ForgetNonceMemory) { None } else { self.ledger.signed_tx(chain, id, nonce)? };
         match remembered {
             Some(before) if before.digest != digest => {
                 let (id, chain) = (id.clone(), chain.into());

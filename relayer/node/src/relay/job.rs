@@ -398,11 +398,8 @@ async fn send(context: &PathContext, job: &Job, update: &Message, batch: Vec<Rea
     let mut outcomes = Vec::new();
     while let Some(mut batch) = todo.pop() {
         // Proofs and signatures took their time: another operator may have had its turn meanwhile.
-        let (done, rest) = if bugs::on(Bug::DropRecheck) {
-            (Vec::new(), batch)
-        } else {
-            still_open(context, job, batch).await
-        };
+        let (done, rest) =
+            if bugs::on(Bug::DropRecheck) { (Vec::new(), batch) } else { still_open(context, job, batch).await };
         outcomes.extend(done);
         batch = rest;
         if batch.is_empty() {

@@ -28,6 +28,8 @@ pub struct Restored {
     pub open: Vec<(Key, Entry)>,
     /// Ended packets.
     pub ended: Vec<Key>,
+    /// Runs of sequences that ended and have left the store.
+    pub ended_runs: Vec<(Side, u64, u64)>,
     /// Height of each side up to which all events were taken.
     pub cursors: [u64; 2],
 }
@@ -59,6 +61,7 @@ impl PathRunner {
     #[must_use]
     pub fn new(context: Arc<PathContext>, options: Options, restored: Restored, releases: mpsc::Receiver<Key>) -> Self {
         let mut engine = Engine::new(options);
+        restored.ended_runs.iter().for_each(|(side, first, last)| engine.restore_closed_run(*side, *first, *last));
         restored.ended.into_iter().for_each(|key| engine.restore_closed(key));
         restored.open.into_iter().for_each(|(key, entry)| engine.restore(key, entry));
         Self { context, engine, cursors: restored.cursors, jobs: JoinSet::new(), releases, reported: None }
@@ -229,10 +232,11 @@ impl PathRunner {
             if bytes >= limits::COMMIT_BYTES {
                 bytes = 0;
                 let full = std::mem::take(&mut commit);
-                platform::block_in_place(|| self.context.ledger.record(full))?;
+                platform::block_in_place(|| self.context.ledger.record_patiently(full))?;
             }
         }
-        platform::block_in_place(|| self.context.ledger.record(commit))
+        // The engine has moved on already: on a full disk the path stands until this is durable, and others go on.
+        platform::block_in_place(|| self.context.ledger.record_patiently(commit))
     }
 
     fn entered(&self, key: Key) -> Option<Record> {

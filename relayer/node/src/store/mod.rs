@@ -8,34 +8,43 @@
 //! What an attacker can grow: see [`catenary_core::store`]. The queue of records is bounded by one commit; who comes
 //! later waits.
 
+mod backup;
+mod checkpoint;
+mod export;
 mod memory;
+mod prune;
 mod reads;
 mod sled;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use catenary_core::fold::{fold, STORE_SCHEMA};
+use catenary_core::fold::STORE_SCHEMA;
 use catenary_core::{Record, Store, StoreError, StoreOp, Tree};
-use catenary_light_clients::Hash32;
+use catenary_light_clients::{Class, Hash32};
 use serde::{Deserialize, Serialize};
 
 use crate::failpoint::failpoint;
-use crate::journal::{Journal, JournalError, Recovery, Tip, APPEND_BYTES_MAX};
+use crate::journal::{Journal, JournalError, JournalOptions, Reader, Recovery, Tip, APPEND_BYTES_MAX};
 use crate::platform;
 
+pub use backup::{backup, restore, verify, BackupError, Manifest, MANIFEST_FILE};
+pub use checkpoint::Base;
+pub use export::{export, import, import_into, ExportError};
 pub use memory::MemoryStore;
+pub use prune::{PrunePlace, Retention};
 pub use reads::SCAN_MAX;
 pub use sled::SledStore;
 
-/// File of the journal in the data directory.
-pub const JOURNAL_FILE: &str = "catenary.journal";
 /// Directory of the store in the data directory.
 pub const STORE_DIR: &str = "store";
 /// Key in [`Tree::Meta`] of the store's place in the journal.
 const TIP_KEY: &str = "tip";
+/// How long a record that waits for a disk waits between two tries.
+const DISK_RETRY: Duration = Duration::from_millis(500);
 
 /// What opening a ledger found and did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +55,17 @@ pub struct OpenReport {
     pub folded_records: u64,
     /// Where a store that could not be used was moved, and why it could not.
     pub rebuilt: Option<(PathBuf, String)>,
+}
+
+/// How a ledger stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LedgerStatus {
+    /// Bytes of the journal.
+    pub journal_bytes: u64,
+    /// Records that wait for a commit.
+    pub waiting_records: usize,
+    /// Why nothing is recorded, and so nothing signed or sent: its code and words.
+    pub failure: Option<StoreError>,
 }
 
 /// A difference between the store and what the journal folds to.
@@ -64,9 +84,19 @@ pub struct Difference {
 struct StoredTip {
     schema: u32,
     records: u64,
+    /// Stores that were folded from a journal of version 1 do not say it: that file is the first segment.
+    #[serde(default = "first_segment")]
+    segment: u64,
     offset_bytes: u64,
     hash: String,
 }
+
+const fn first_segment() -> u64 {
+    1
+}
+
+/// How a commit ended, for everyone who has records in it.
+type Outcome = Arc<OnceLock<Result<(), StoreError>>>;
 
 /// Records that wait for the next commit.
 #[derive(Debug, Default)]
@@ -74,20 +104,30 @@ struct Queue {
     records: Vec<Record>,
     encoded: Vec<Vec<u8>>,
     bytes: usize,
-    /// Number of the commit that the waiting records will be in.
-    next_commit: u64,
-    /// Number of the newest commit that is durable and folded.
-    done_commit: u64,
+    /// Of the commit that the waiting records will be in.
+    outcome: Outcome,
     /// A thread is committing.
     busy: bool,
+    /// Nothing is recorded until a restart.
     stopped: Option<String>,
+    /// The newest commit failed; the next one tries again.
+    failure: Option<StoreError>,
+    /// Nobody waits for a disk any more, since the node stops.
+    closing: bool,
+}
+
+/// The journal, and whether the store has folded all of it.
+#[derive(Debug)]
+struct Books {
+    journal: Journal,
+    is_behind: bool,
 }
 
 /// Journal and store as one: records in, reads out. Share it as `Arc<Ledger>`; every method may block for a disk
 /// access, so async code calls [`record_async`](Ledger::record_async) or moves to a blocking thread.
 #[derive(Debug)]
 pub struct Ledger {
-    journal: Mutex<Journal>,
+    books: Mutex<Books>,
     store: Box<dyn Store>,
     queue: Mutex<Queue>,
     committed: Condvar,
@@ -98,7 +138,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn journal_error(error: &JournalError) -> StoreError {
-    StoreError::Journal { code: error.code(), message: error.to_string() }
+    let (code, message) = (error.code(), error.to_string());
+    if error.class() == Class::Transient {
+        StoreError::Paused { code, message }
+    } else {
+        StoreError::Journal { code, message }
+    }
+}
+
+/// Whether the next record may succeed: the disk may have room again.
+fn is_passing(error: &StoreError) -> bool {
+    error.class() == Class::Transient
 }
 
 /// Carries a journal error out of a replay whose visitor fails with store errors.
@@ -116,35 +166,50 @@ impl Ledger {
     /// # Errors
     /// The journal is in use or damaged, the store knows more than it, or the disk failed.
     pub fn open(data_dir: &Path) -> Result<(Self, OpenReport), StoreError> {
+        Self::open_with(data_dir, JournalOptions::default())
+    }
+
+    /// [`open`](Self::open) on another disk, or with other bounds.
+    ///
+    /// # Errors
+    /// See [`open`](Self::open).
+    pub fn open_with(data_dir: &Path, options: JournalOptions) -> Result<(Self, OpenReport), StoreError> {
         let io =
             |error: std::io::Error| StoreError::Io { action: "make the data directory", reason: error.to_string() };
         std::fs::create_dir_all(data_dir).map_err(io)?;
-        let (journal, recovery) = Journal::open(&data_dir.join(JOURNAL_FILE)).map_err(|e| journal_error(&e))?;
+        let (journal, recovery) = Journal::open_with(data_dir, options).map_err(|e| journal_error(&e))?;
         let path = data_dir.join(STORE_DIR);
         let (store, tip, rebuilt) = open_sled(&path)?;
         let (ledger, folded_records) = Self::assemble(journal, Box::new(store), tip)?;
         Ok((ledger, OpenReport { journal: recovery, folded_records, rebuilt }))
     }
 
-    /// A journal with its working state in memory, folded whole at every start: for tests and small tools.
+    /// A data directory's journal with its working state in memory, folded whole at every start: for tests and small
+    /// tools.
     ///
     /// # Errors
     /// The journal is in use or damaged, or the disk failed.
-    pub fn open_in_memory(journal: &Path) -> Result<Self, StoreError> {
-        let (journal, _) = Journal::open(journal).map_err(|error| journal_error(&error))?;
+    pub fn open_in_memory(data_dir: &Path) -> Result<Self, StoreError> {
+        let (journal, _) = Journal::open(data_dir).map_err(|error| journal_error(&error))?;
         Ok(Self::assemble(journal, Box::<MemoryStore>::default(), Tip::start())?.0)
     }
 
     fn assemble(journal: Journal, store: Box<dyn Store>, tip: Tip) -> Result<(Self, u64), StoreError> {
-        let folded = catch_up(&journal, store.as_ref(), tip)?;
-        let queue = Mutex::new(Queue { next_commit: 1, ..Queue::default() });
-        Ok((Self { journal: Mutex::new(journal), store, queue, committed: Condvar::new() }, folded))
+        let reader = journal.reader();
+        let folded = if tip.records == 0 {
+            checkpoint::fold_anew(&reader, store.as_ref())?
+        } else {
+            catch_up(&reader, store.as_ref(), tip)?
+        };
+        let books = Mutex::new(Books { journal, is_behind: false });
+        Ok((Self { books, store, queue: Mutex::default(), committed: Condvar::new() }, folded))
     }
 
     /// Makes records durable, then visible: all or none, in order. Threads that come together share an fsync.
     ///
     /// # Errors
-    /// The journal or the store failed: the ledger then refuses everything until the node is restarted.
+    /// The journal or the store failed. When that is [transient](Class::Transient), as on a full disk, nothing was
+    /// recorded and the next call tries again; else the ledger refuses everything until the node is restarted.
     pub fn record(&self, records: Vec<Record>) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
@@ -162,10 +227,10 @@ impl Ledger {
         queue.records.extend(records);
         queue.encoded.extend(encoded);
         queue.bytes = queue.bytes.saturating_add(bytes);
-        let commit = queue.next_commit;
+        let outcome = queue.outcome.clone();
         loop {
-            if queue.done_commit >= commit {
-                return Ok(());
+            if let Some(done) = outcome.get() {
+                return done.clone();
             }
             if let Some(reason) = &queue.stopped {
                 return Err(StoreError::Stopped { reason: reason.clone() });
@@ -173,7 +238,26 @@ impl Ledger {
             if queue.busy {
                 queue = self.committed.wait(queue).unwrap_or_else(PoisonError::into_inner);
             } else {
-                queue = self.lead(queue)?;
+                queue = self.lead(queue);
+            }
+        }
+    }
+
+    /// [`record`](Self::record) for what has happened and must not be forgotten: waits as long as the disk takes no
+    /// writes, until [`close`](Self::close).
+    ///
+    /// # Errors
+    /// See [`record`](Self::record).
+    pub fn record_patiently(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        loop {
+            match self.record(records.clone()) {
+                Err(error) if is_passing(&error) => {
+                    let waited = self.committed.wait_timeout_while(lock(&self.queue), DISK_RETRY, |q| !q.closing);
+                    if waited.unwrap_or_else(PoisonError::into_inner).0.closing {
+                        return Err(error);
+                    }
+                }
+                done => return done,
             }
         }
     }
@@ -190,12 +274,11 @@ impl Ledger {
     }
 
     /// Commits what waits, for everyone who waits; a panic on the way stops the ledger instead of hanging the others.
-    fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> Result<MutexGuard<'a, Queue>, StoreError> {
+    fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
         let records = std::mem::take(&mut queue.records);
         let encoded = std::mem::take(&mut queue.encoded);
+        let outcome = std::mem::take(&mut queue.outcome);
         queue.bytes = 0;
-        let commit = queue.next_commit;
-        queue.next_commit = commit.saturating_add(1);
         queue.busy = true;
         drop(queue);
         // Room in the queue again.
@@ -205,33 +288,88 @@ impl Ledger {
         std::mem::forget(guard);
         let mut queue = lock(&self.queue);
         queue.busy = false;
-        match &result {
-            Ok(()) => queue.done_commit = commit,
-            Err(error) => queue.stopped = Some(error.to_string()),
+        queue.failure = result.as_ref().err().cloned();
+        if let Some(error) = result.as_ref().err().filter(|error| !is_passing(error)) {
+            queue.stopped = Some(error.to_string());
         }
+        // Set once: this commit was taken out of the queue, and nobody else leads it.
+        let _ = outcome.set(result);
         self.committed.notify_all();
-        result.map(|()| queue)
+        queue
     }
 
     fn commit(&self, records: &[Record], encoded: &[Vec<u8>]) -> Result<(), StoreError> {
         #[cfg(feature = "simulation")]
-        let path = lock(&self.journal).path().to_owned();
+        let path = lock(&self.books).journal.path().to_owned();
         #[cfg(feature = "simulation")]
         platform::simulation::commit(&path, platform::simulation::Commit::Before);
+        let mut books = lock(&self.books);
+        self.repair(&mut books)?;
         failpoint("commit.begin");
-        let tip = lock(&self.journal).append_encoded(encoded).map_err(|error| journal_error(&error))?;
+        let tip = books.journal.append_encoded(encoded).map_err(|error| journal_error(&error))?;
         #[cfg(feature = "simulation")]
         platform::simulation::commit(&path, platform::simulation::Commit::After);
         failpoint("commit.durable");
-        apply(self.store.as_ref(), records, &tip)?;
+        // What is durable in the journal and not in the store is folded again before anything else is recorded, so
+        // nobody decides by a store that lacks it.
+        apply(self.store.as_ref(), records, &tip).inspect_err(|_| books.is_behind = true)?;
         failpoint("commit.folded");
         Ok(())
+    }
+
+    /// Folds what a store that failed lacks, once it can be opened again.
+    fn repair(&self, books: &mut Books) -> Result<(), StoreError> {
+        if books.is_behind {
+            self.store.reopen()?;
+            let tip = stored_tip(self.store.as_ref())?.unwrap_or_else(Tip::start);
+            catch_up(&books.journal.reader(), self.store.as_ref(), tip)?;
+            books.is_behind = false;
+        }
+        Ok(())
+    }
+
+    /// How the ledger stands.
+    #[must_use]
+    pub fn status(&self) -> LedgerStatus {
+        let journal_bytes = lock(&self.books).journal.bytes();
+        let queue = lock(&self.queue);
+        let stopped = queue.stopped.as_ref().map(|reason| StoreError::Stopped { reason: reason.clone() });
+        let failure = stopped.or_else(|| queue.failure.clone());
+        LedgerStatus { journal_bytes, waiting_records: queue.records.len(), failure }
+    }
+
+    /// After a failure: finds out whether records can be made durable again, without one. For a node that has nothing to
+    /// record and must know whether it may say that it is ready.
+    pub fn probe(&self) {
+        if lock(&self.queue).failure.is_none() {
+            return;
+        }
+        let mut books = lock(&self.books);
+        let probed = books.journal.probe().map_err(|error| journal_error(&error));
+        let probed = probed.and_then(|()| self.repair(&mut books));
+        drop(books);
+        let mut queue = lock(&self.queue);
+        if !queue.busy {
+            queue.failure = probed.err();
+        }
+    }
+
+    /// Lets nobody wait for a disk any longer: the node stops.
+    pub fn close(&self) {
+        lock(&self.queue).closing = true;
+        self.committed.notify_all();
     }
 
     /// The end of the journal.
     #[must_use]
     pub fn tip(&self) -> Tip {
-        lock(&self.journal).tip()
+        lock(&self.books).journal.tip()
+    }
+
+    /// A view of the journal up to its end, to read while others record.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        lock(&self.books).journal.reader()
     }
 
     /// The store, to read.
@@ -245,28 +383,94 @@ impl Ledger {
     /// # Errors
     /// The journal was damaged since it was opened, or the store failed.
     pub fn check(&self) -> Result<Vec<Difference>, StoreError> {
-        let journal = lock(&self.journal);
+        let books = lock(&self.books);
         let fresh = MemoryStore::default();
-        catch_up(&journal, &fresh, Tip::start())?;
-        let mut differences = Vec::new();
-        for tree in Tree::ALL.into_iter().filter(|tree| *tree != Tree::Blobs) {
-            compare(tree, &fresh, self.store.as_ref(), "missing or different in the store", &mut differences)?;
-            compare(tree, self.store.as_ref(), &fresh, "not in the journal, or different there", &mut differences)?;
-        }
-        Ok(differences)
+        checkpoint::fold_whole(&books.journal.reader(), &fresh)?;
+        differences(&fresh, self.store.as_ref())
     }
 
-    /// Replays every record of the journal, in order. Nothing is recorded meanwhile.
+    /// How many entries each tree has.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn entries(&self) -> Result<Vec<(Tree, u64)>, StoreError> {
+        count(self.store.as_ref())
+    }
+
+    /// Replays every record of the journal, in order.
     ///
     /// # Errors
     /// The journal was damaged since it was opened.
     pub fn replay(&self, mut visit: impl FnMut(Record)) -> Result<(), StoreError> {
-        let done = lock(&self.journal).replay(&Tip::start(), |_, records| -> Result<(), Carried> {
+        let reader = self.reader();
+        let done = reader.replay(&reader.start(), |_, records| -> Result<(), Carried> {
             records.into_iter().for_each(&mut visit);
             Ok(())
         });
         done.map_err(|Carried(error)| error)
     }
+}
+
+fn count(store: &dyn Store) -> Result<Vec<(Tree, u64)>, StoreError> {
+    let mut counts = Vec::new();
+    for tree in Tree::ALL {
+        let (mut entries, mut after) = (0_u64, None::<String>);
+        loop {
+            let page = store.scan(tree, "", after.as_deref(), SCAN_MAX)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            entries = entries.saturating_add(page.len() as u64);
+        }
+        counts.push((tree, entries));
+    }
+    Ok(counts)
+}
+
+/// Folds a journal in memory and counts what it folds to: a restore that changes nothing.
+///
+/// # Errors
+/// The journal is damaged.
+pub fn fold_in_memory(reader: &Reader) -> Result<u64, StoreError> {
+    let store = MemoryStore::default();
+    checkpoint::fold_whole(reader, &store)?;
+    Ok(count(&store)?.into_iter().map(|(_, entries)| entries).sum())
+}
+
+/// Moves the store of a data directory aside and folds it anew; gives where the old one is, if there was one, and how many
+/// records were folded. Saved light clients come along, since the journal has only their digests.
+///
+/// # Errors
+/// A node is running, the journal is damaged, or the disk failed.
+pub fn rebuild(data_dir: &Path) -> Result<(Option<PathBuf>, u64), StoreError> {
+    let (journal, _) = Journal::open(data_dir).map_err(|error| journal_error(&error))?;
+    let path = data_dir.join(STORE_DIR);
+    let aside = if path.exists() { Some(move_aside(&path, "replaced")?) } else { None };
+    let store = SledStore::open(&path)?;
+    if let Some(Ok(old)) = aside.as_deref().map(SledStore::open) {
+        let blobs = old.scan(Tree::Blobs, "", None, SCAN_MAX)?.into_iter();
+        let puts: Vec<_> = blobs.map(|(key, value)| StoreOp::Put { tree: Tree::Blobs, key, value }).collect();
+        store.apply(&puts)?;
+    }
+    let folded = checkpoint::fold_anew(&journal.reader(), &store)?;
+    store.flush()?;
+    Ok((aside, folded))
+}
+
+fn move_aside(path: &Path, why: &str) -> Result<PathBuf, StoreError> {
+    let aside = path.with_extension(format!("{why}-{}", platform::now().seconds()));
+    std::fs::rename(path, &aside)
+        .map_err(|error| StoreError::Io { action: "move its files aside", reason: error.to_string() })?;
+    Ok(aside)
+}
+
+/// What differs between a store that was folded anew and the working one; caches are not compared.
+fn differences(fresh: &dyn Store, working: &dyn Store) -> Result<Vec<Difference>, StoreError> {
+    let mut found = Vec::new();
+    for tree in Tree::ALL.into_iter().filter(|tree| *tree != Tree::Blobs) {
+        compare(tree, fresh, working, "missing or different in the store", &mut found)?;
+        compare(tree, working, fresh, "not in the journal, or different there", &mut found)?;
+    }
+    Ok(found)
 }
 
 /// Marks the ledger stopped when a commit panics.
@@ -281,32 +485,32 @@ impl Drop for StopOnUnwind<'_> {
     }
 }
 
-/// Folds records and the place that they end at in one batch.
+/// Folds records and the place that they end at; the place last, so that a crash has them folded again.
 fn apply(store: &dyn Store, records: &[Record], tip: &Tip) -> Result<(), StoreError> {
-    let mut batch: Vec<StoreOp> = records.iter().flat_map(fold).collect();
     let stored = StoredTip {
         schema: STORE_SCHEMA,
         records: tip.records,
+        segment: tip.segment,
         offset_bytes: tip.offset_bytes,
         hash: tip.hash.to_string(),
     };
     let value = serde_json::to_vec(&stored)
         .map_err(|error| StoreError::Io { action: "encode its place", reason: error.to_string() })?;
-    batch.push(StoreOp::Put { tree: Tree::Meta, key: TIP_KEY.into(), value });
-    store.apply(&batch)
+    let place = StoreOp::Put { tree: Tree::Meta, key: TIP_KEY.into(), value };
+    checkpoint::apply_records(store, records, vec![place])
 }
 
 /// Folds what a store lacks; how many records that was.
-fn catch_up(journal: &Journal, store: &dyn Store, from: Tip) -> Result<u64, StoreError> {
+fn catch_up(journal: &Reader, store: &dyn Store, from: Tip) -> Result<u64, StoreError> {
     let end = journal.tip();
     if from.records > end.records {
         return Err(StoreError::AheadOfJournal { store: from.records, journal: end.records });
     }
     let foreign = || StoreError::ForeignJournal { records: from.records, hash: from.hash };
-    if from == end {
+    if from.is_same(&end) {
         return Ok(0);
     }
-    if from.records == end.records || from.offset_bytes >= end.offset_bytes {
+    if from.records == end.records || (from.segment, from.offset_bytes) >= (end.segment, end.offset_bytes) {
         return Err(foreign());
     }
     let mut first = true;
@@ -317,8 +521,10 @@ fn catch_up(journal: &Journal, store: &dyn Store, from: Tip) -> Result<u64, Stor
     });
     match done {
         Ok(()) => Ok(end.records.saturating_sub(from.records)),
-        // The journal was checked whole when it was opened; what does not continue is the store's place in it.
-        Err(Carried(StoreError::Journal { .. })) if first && from != Tip::start() => Err(foreign()),
+        // When the segment is sound, what does not continue is the store's place in it.
+        Err(Carried(StoreError::Journal { .. })) if first && journal.check_segment(from.segment).is_ok() => {
+            Err(foreign())
+        }
         Err(Carried(error)) => Err(error),
     }
 }
@@ -334,9 +540,7 @@ fn open_sled(path: &Path) -> Result<OpenedSled, StoreError> {
         Ok((_, None)) => "it does not know its place in the journal, or has another layout".into(),
         Err(error) => error.to_string(),
     };
-    let aside = path.with_extension(format!("unusable-{}", platform::now().seconds()));
-    std::fs::rename(path, &aside)
-        .map_err(|error| StoreError::Io { action: "move its files aside", reason: error.to_string() })?;
+    let aside = move_aside(path, "unusable")?;
     failpoint("start.aside");
     let store = SledStore::open(path)?;
     Ok((store, Tip::start(), Some((aside, reason))))
@@ -359,7 +563,7 @@ fn stored_tip(store: &dyn Store) -> Result<Option<Tip>, StoreError> {
         return Ok(None);
     }
     let hash = catenary_core::encoding::parse_hash(&stored.hash).unwrap_or(Hash32([0; 32]));
-    Ok(Some(Tip { records: stored.records, offset_bytes: stored.offset_bytes, hash }))
+    Ok(Some(Tip { records: stored.records, segment: stored.segment, offset_bytes: stored.offset_bytes, hash }))
 }
 
 /// Adds what `left` holds and `right` does not hold equally.

@@ -2,7 +2,8 @@
 //! cannot give back, and it can be replaced here.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use catenary_core::store::Entry;
 use catenary_core::{Store, StoreError, StoreOp, Tree};
@@ -20,7 +21,9 @@ const FLUSH_EVERY_MS: u64 = 500;
 /// One handle on one sled tree; our trees are told apart by a prefix byte, so that a batch over several is atomic.
 #[derive(Debug)]
 pub struct SledStore {
-    db: sled::Db,
+    path: PathBuf,
+    /// `None` between a failure and the moment that it can be opened again.
+    db: RwLock<Option<sled::Db>>,
 }
 
 impl SledStore {
@@ -29,16 +32,12 @@ impl SledStore {
     /// # Errors
     /// [`StoreError::Io`], also when sled panics on what it finds.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
-        let open = || {
-            let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
-                .map_err(|_| StoreError::Io { action: "open its files", reason: "the database panicked".into() })?;
-            Ok(Self { db: opened.map_err(|error| io("open its files", &error))? })
-        };
-        // The journal's lock is ours already, so nobody else works here: a lock that is held is about to go, and is no
-        // reason to take the store for unusable.
-        let held = |error: &StoreError| matches!(error, StoreError::Io { reason, .. } if reason.contains(LOCK_HELD));
-        platform::unlocked(open, held)
+        Ok(Self { path: path.into(), db: RwLock::new(Some(open(path)?)) })
+    }
+
+    fn db(&self) -> Result<sled::Db, StoreError> {
+        let closed = || StoreError::Io { action: "be read", reason: "it could not be opened again yet".into() };
+        self.db.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
     }
 
     /// Writes everything back.
@@ -46,8 +45,21 @@ impl SledStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(|_| ()).map_err(|error| io("flush", &error))
+        self.db()?.flush().map(|_| ()).map_err(|error| io("flush", &error))
     }
+}
+
+fn open(path: &Path) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
+    let open = || {
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_| StoreError::Io { action: "open its files", reason: "the database panicked".into() })?;
+        opened.map_err(|error| io("open its files", &error))
+    };
+    // The journal's lock is ours already, so nobody else works here: a lock that is held is about to go, and is no
+    // reason to take the store for unusable.
+    let held = |error: &StoreError| matches!(error, StoreError::Io { reason, .. } if reason.contains(LOCK_HELD));
+    platform::unlocked(open, held)
 }
 
 fn io(action: &'static str, error: &sled::Error) -> StoreError {
@@ -77,19 +89,19 @@ impl Store for SledStore {
                 StoreOp::Delete { tree, key } => changes.remove(full_key(*tree, key)),
             }
         }
-        self.db.apply_batch(changes).map_err(|error| io("write", &error))?;
+        self.db()?.apply_batch(changes).map_err(|error| io("write", &error))?;
         // Everything else folds again from the journal; what the journal knows by its digest alone must be on disk
         // before the digest is.
         let cached = |op: &StoreOp| matches!(op, StoreOp::Put { tree: Tree::Blobs, .. });
         if batch.iter().any(cached) {
             failpoint("store.blob");
-            self.db.flush().map_err(|error| io("flush", &error))?;
+            self.db()?.flush().map_err(|error| io("flush", &error))?;
         }
         Ok(())
     }
 
     fn get(&self, tree: Tree, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.db.get(full_key(tree, key)).map_err(|error| io("read", &error))?;
+        let value = self.db()?.get(full_key(tree, key)).map_err(|error| io("read", &error))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -102,7 +114,7 @@ impl Store for SledStore {
             start.push(0);
         }
         let mut entries = Vec::new();
-        for item in self.db.range(start.max(prefix.clone())..).take(limit) {
+        for item in self.db()?.range(start.max(prefix.clone())..).take(limit) {
             let (key, value) = item.map_err(|error| io("read", &error))?;
             if !key.starts_with(&prefix) {
                 break;
@@ -110,5 +122,13 @@ impl Store for SledStore {
             entries.push(entry(&key, &value)?);
         }
         Ok(entries)
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // The failed handle must go first, since it holds the lock.
+        drop(db.take());
+        *db = Some(open(&self.path)?);
+        Ok(())
     }
 }

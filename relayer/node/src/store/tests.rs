@@ -1,18 +1,24 @@
 //! The ledger against its journal: reopened, rebuilt, torn, and with the store lost.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing unwrap is a failing test")]
 
+mod copies;
+mod keeping;
+
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use catenary_core::fold::HistoryEntry;
 use catenary_core::record::{
     Cursor, Intent, IntentKind, NonceReleased, Outcome, OutcomeResult, PacketStep, SignedAttestation, SignedTx,
     StatementKind, TrustedState,
 };
+use catenary_core::store::Entry;
 use catenary_core::{PacketKey, Stage};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::journal::{Disk, MARKER_FILE, SEGMENTS_DIR};
 
 fn cursor(height: u64) -> Record {
     Record::Cursor(Cursor { chain: "quorum".into(), height })
@@ -45,6 +51,11 @@ fn intent(byte: u8) -> Intent {
 
 fn open(dir: &TempDir) -> (Ledger, OpenReport) {
     Ledger::open(dir.path()).unwrap()
+}
+
+/// The file of the first segment.
+fn journal_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(SEGMENTS_DIR).join("0000000001.seg")
 }
 
 /// A data directory with a ledger of three commits, closed.
@@ -144,7 +155,7 @@ fn a_store_that_does_not_know_its_place_is_moved_aside() {
 #[test]
 fn a_store_that_knows_more_than_the_journal_is_refused() {
     let dir = filled();
-    let journal = dir.path().join(JOURNAL_FILE);
+    let journal = journal_file(dir.path());
     let whole = fs::read(&journal).unwrap();
     // The last commit is lost, to its first byte: the journal alone would take that for a torn end.
     fs::write(&journal, &whole[..whole.len() - 1]).unwrap();
@@ -152,6 +163,8 @@ fn a_store_that_knows_more_than_the_journal_is_refused() {
     assert_eq!((error.code(), error.class()), ("STORE-003", catenary_light_clients::Class::Config), "{error}");
     fs::remove_file(&journal).unwrap();
     assert_eq!(Ledger::open(dir.path()).unwrap_err().code(), "STORE-003", "all of it is lost");
+    fs::remove_dir_all(dir.path().join(SEGMENTS_DIR)).unwrap();
+    assert_eq!(Ledger::open(dir.path()).unwrap_err().code(), "STORE-003", "and its directory");
     fs::write(&journal, &whole).unwrap();
     assert_filled(&open(&dir).0);
 }
@@ -164,7 +177,7 @@ fn a_store_of_another_journal_is_refused() {
     // As long as the other, and longer.
     for extra in [3, 7] {
         (0..extra).for_each(|height| ledger.record(vec![cursor(height), cursor(height)]).unwrap());
-        fs::copy(other.path().join(JOURNAL_FILE), dir.path().join(JOURNAL_FILE)).unwrap();
+        fs::copy(journal_file(other.path()), journal_file(dir.path())).unwrap();
         let error = Ledger::open(dir.path()).unwrap_err();
         assert_eq!(error.code(), "STORE-005", "{error}");
     }
@@ -173,9 +186,8 @@ fn a_store_of_another_journal_is_refused() {
 #[test]
 fn a_store_behind_the_journal_folds_what_it_lacks() {
     let dir = filled();
-    let path = dir.path().join(JOURNAL_FILE);
     {
-        let (mut journal, _) = Journal::open(&path).unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
         journal.append(&[cursor(3), step(2, Stage::Sent, 3)]).unwrap();
     }
     let (ledger, report) = open(&dir);
@@ -240,41 +252,182 @@ fn threads_that_record_together_are_all_durable_and_in_order() {
     ledger.replay(ordered).unwrap();
 }
 
-/// A store that fails, to see that the ledger stops.
-#[derive(Debug)]
-struct Failing;
+/// A store that fails as long as it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct Failing {
+    inner: MemoryStore,
+    works: Arc<AtomicBool>,
+}
 
-impl Store for Failing {
-    fn apply(&self, _: &[StoreOp]) -> Result<(), StoreError> {
+impl Failing {
+    fn tried<T>(&self, done: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.works.load(Ordering::Relaxed) {
+            return done();
+        }
         Err(StoreError::Io { action: "write", reason: "the disk is full".into() })
     }
-    fn get(&self, _: Tree, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(None)
+}
+
+impl Store for Failing {
+    fn apply(&self, batch: &[StoreOp]) -> Result<(), StoreError> {
+        self.tried(|| self.inner.apply(batch))
     }
-    fn scan(&self, _: Tree, _: &str, _: Option<&str>, _: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        Ok(Vec::new())
+    fn get(&self, tree: Tree, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(tree, key)
+    }
+    fn scan(&self, tree: Tree, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.inner.scan(tree, prefix, after, limit)
+    }
+    fn reopen(&self) -> Result<(), StoreError> {
+        self.tried(|| Ok(()))
     }
 }
 
 /// A ledger that keeps nothing, for tests of what must not happen then.
-pub(crate) fn failing_ledger(journal: &Path) -> Ledger {
-    let (journal, _) = Journal::open(journal).unwrap();
-    Ledger::assemble(journal, Box::new(Failing), Tip::start()).unwrap().0
+pub(crate) fn failing_ledger(data_dir: &Path) -> Ledger {
+    let (journal, _) = Journal::open(data_dir).unwrap();
+    Ledger::assemble(journal, Box::<Failing>::default(), Tip::start()).unwrap().0
 }
 
 #[test]
-fn a_ledger_whose_store_failed_stops_until_the_restart_that_folds_the_rest() {
+fn a_ledger_whose_store_failed_decides_nothing_until_the_store_has_folded_the_rest() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join(JOURNAL_FILE);
-    {
-        let ledger = failing_ledger(&path);
-        assert_eq!(ledger.record(vec![cursor(1)]).unwrap_err().code(), "STORE-001");
-        let error = ledger.record(vec![cursor(2)]).unwrap_err();
-        assert_eq!(error.code(), "STORE-004");
-        assert!(error.to_string().contains("the disk is full"), "{error}");
-    }
+    let (journal, _) = Journal::open(dir.path()).unwrap();
+    let store = Failing::default();
+    let works = store.works.clone();
+    let ledger = Ledger::assemble(journal, Box::new(store), Tip::start()).unwrap().0;
+    let error = ledger.record(vec![cursor(1)]).unwrap_err();
+    assert_eq!((error.code(), error.class()), ("STORE-001", Class::Transient), "{error}");
+    assert_eq!(ledger.record(vec![cursor(2)]).unwrap_err().code(), "STORE-001", "tried again");
+    assert_eq!(ledger.tip().records, 1, "the first is durable, the second was not begun");
+    assert_eq!(ledger.status().failure.unwrap().code(), "STORE-001");
+    works.store(true, Ordering::Relaxed);
+    ledger.probe();
+    assert_eq!(ledger.status().failure, None);
+    assert_eq!(ledger.cursor("quorum").unwrap(), Some(1), "what was durable is folded");
+    ledger.record(vec![cursor(3)]).unwrap();
+    assert_eq!(ledger.cursor("quorum").unwrap(), Some(3));
+    drop(ledger);
     let (ledger, report) = open(&dir);
-    assert_eq!((report.folded_records, ledger.cursor("quorum").unwrap()), (1, Some(1)));
+    assert_eq!((report.folded_records, ledger.cursor("quorum").unwrap()), (2, Some(3)), "and after a restart");
+}
+
+/// A disk that is full as long as it is told to.
+#[derive(Debug, Default)]
+struct FullDisk(AtomicBool);
+
+impl Disk for FullDisk {
+    fn write(&self, file: &mut fs::File, bytes: &[u8]) -> std::io::Result<()> {
+        use std::io::Write;
+        if !self.0.load(Ordering::Relaxed) {
+            return file.write_all(bytes);
+        }
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+}
+
+fn on_full_disk(dir: &TempDir) -> (Arc<Ledger>, Arc<FullDisk>) {
+    let disk = Arc::new(FullDisk::default());
+    let options = JournalOptions { disk: disk.clone(), ..JournalOptions::default() };
+    (Arc::new(Ledger::open_with(dir.path(), options).unwrap().0), disk)
+}
+
+#[test]
+fn a_full_disk_pauses_the_ledger_and_room_lets_it_go_on() {
+    let dir = filled();
+    let (ledger, disk) = on_full_disk(&dir);
+    disk.0.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        let error = ledger.record(vec![cursor(9)]).unwrap_err();
+        assert_eq!((error.code(), error.class()), ("JRN-002", Class::Transient), "{error}");
+    }
+    ledger.probe();
+    assert_eq!(ledger.status().failure.unwrap().code(), "JRN-002", "there is no room yet");
+    assert_filled(&ledger);
+    // What must not be forgotten waits.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| ledger.record_patiently(vec![cursor(10)]));
+        assert!(!waiting.is_finished());
+        disk.0.store(false, Ordering::Relaxed);
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!((ledger.cursor("quorum").unwrap(), ledger.status().failure), (Some(10), None));
+    assert_eq!(ledger.check().unwrap(), []);
+    drop(ledger);
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.journal.records_count, report.journal.truncated_bytes), (6, 0));
+    assert_eq!(ledger.cursor("quorum").unwrap(), Some(10));
+}
+
+#[test]
+fn a_node_that_stops_does_not_wait_for_a_disk() {
+    let dir = filled();
+    let (ledger, disk) = on_full_disk(&dir);
+    disk.0.store(true, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| ledger.record_patiently(vec![cursor(10)]));
+        ledger.close();
+        assert_eq!(waiting.join().unwrap().unwrap_err().code(), "JRN-002");
+    });
+    assert_filled(&ledger);
+}
+
+#[test]
+fn everyone_in_a_failed_commit_is_told_and_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, disk) = on_full_disk(&dir);
+    let outcomes: Vec<bool> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..=8_u64)
+            .map(|thread| {
+                let (ledger, disk) = (&ledger, &disk);
+                scope.spawn(move || {
+                    let mut durable = 0;
+                    for height in 1..=50 {
+                        disk.0.store(thread == 1 && height % 3 == 0, Ordering::Relaxed);
+                        let record = Record::Cursor(Cursor { chain: format!("c{thread}"), height });
+                        let before = durable;
+                        if ledger.record(vec![record]).is_ok() {
+                            durable = height;
+                        }
+                        let kept = ledger.cursor(&format!("c{thread}")).unwrap().unwrap_or(0);
+                        assert_eq!(kept, durable, "thread {thread}, height {height}, before {before}");
+                    }
+                    durable > 0
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(outcomes, [true; 8]);
+    disk.0.store(false, Ordering::Relaxed);
+    ledger.record(vec![cursor(1)]).unwrap();
+    assert_eq!(ledger.check().unwrap(), []);
+}
+
+#[test]
+fn a_data_directory_from_before_there_were_segments_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let old: &[u8] = include_bytes!("../../../../tests/vectors/journal/version-1.journal");
+    fs::write(dir.path().join(MARKER_FILE), old).unwrap();
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.journal.taken_over, report.folded_records), (true, 99));
+    assert_eq!(ledger.check().unwrap(), []);
+    drop(ledger);
+    // Its store did not say in which segment it stands.
+    tamper(&dir, &[without_segment(&dir)]);
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.folded_records, report.rebuilt), (0, None));
+    ledger.record(vec![cursor(1)]).unwrap();
+    assert_eq!(ledger.check().unwrap(), []);
+}
+
+fn without_segment(dir: &TempDir) -> StoreOp {
+    let store = SledStore::open(&dir.path().join(STORE_DIR)).unwrap();
+    let value = store.get(Tree::Meta, TIP_KEY).unwrap().unwrap();
+    let mut tip: serde_json::Value = serde_json::from_slice(&value).unwrap();
+    assert!(tip.as_object_mut().unwrap().remove("segment").is_some());
+    StoreOp::Put { tree: Tree::Meta, key: TIP_KEY.into(), value: serde_json::to_vec(&tip).unwrap() }
 }
 
 #[test]
@@ -320,7 +473,7 @@ fn a_saved_client_comes_back_only_against_its_digest() {
 #[test]
 fn pages_go_on_where_the_one_before_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open_in_memory(&dir.path().join("j")).unwrap();
+    let ledger = Ledger::open_in_memory(dir.path()).unwrap();
     ledger.record((1..=25).map(|sequence| step(sequence, Stage::Sent, 1)).collect()).unwrap();
     let mut seen = Vec::new();
     loop {

@@ -89,6 +89,8 @@ struct TaskHealth {
 #[derive(Debug, Default)]
 struct State {
     store_open: bool,
+    /// Why nothing can be recorded.
+    ledger: Option<Reason>,
     chains: BTreeMap<String, ChainHealth>,
     paths: BTreeMap<String, PathHealth>,
     tasks: BTreeMap<String, TaskHealth>,
@@ -119,6 +121,11 @@ impl Health {
     /// The store is open and the journal replayed.
     pub fn store_opened(&self) {
         self.write().store_open = true;
+    }
+
+    /// Nothing can be recorded, so nothing is signed or sent; `None` when it can.
+    pub fn ledger(&self, failure: Option<Reason>) {
+        self.write().ledger = failure;
     }
 
     /// Changes how a configured chain stands; an unknown name changes nothing.
@@ -167,7 +174,7 @@ impl Health {
     #[must_use]
     pub fn ready(&self, now: Timestamp) -> Readiness {
         let state = self.read();
-        let mut reasons: Vec<Reason> = store_not_open(&state).into_iter().collect();
+        let mut reasons: Vec<Reason> = store_not_open(&state).into_iter().chain(no_records(&state)).collect();
         for (name, chain) in &state.chains {
             reasons.extend(chain_reasons(name, chain, now));
         }
@@ -179,7 +186,7 @@ impl Health {
     pub fn path_ready(&self, name: &str, now: Timestamp) -> Option<Readiness> {
         let state = self.read();
         let path = state.paths.get(name)?;
-        let mut reasons = Vec::new();
+        let mut reasons: Vec<Reason> = no_records(&state).into_iter().collect();
         for chain in &path.chains {
             reasons.extend(state.chains.get(chain).into_iter().flat_map(|health| chain_reasons(chain, health, now)));
         }
@@ -205,6 +212,12 @@ impl Health {
 
 fn store_not_open(state: &State) -> Option<Reason> {
     (!state.store_open).then(|| Reason::new("NODE-HLT-002", "the store is not open yet"))
+}
+
+fn no_records(state: &State) -> Option<Reason> {
+    let Reason { code, message } = state.ledger.as_ref()?;
+    let message = format!("nothing can be recorded, so nothing is signed or sent until it can: {code}: {message}");
+    Some(Reason::new("NODE-HLT-010", message))
 }
 
 fn not_started(name: &str, chain: &ChainHealth) -> Option<Reason> {
@@ -287,6 +300,13 @@ mod tests {
         check(|h| h.path("evm-simd", |p| p.parked = 3), &[], &["NODE-HLT-008"]);
         check(|h| h.path("evm-simd", |p| p.reasons.push(Reason::new("ATT-202", "x"))), &[], &["ATT-202"]);
         check(|h| h.path("no such path", |p| p.parked = 3), &[], &[]);
+        let full = || Some(Reason::new("JRN-002", "no space"));
+        check(|h| h.ledger(full()), &["NODE-HLT-010"], &["NODE-HLT-010"]);
+        let freed = |h: &Health| {
+            h.ledger(full());
+            h.ledger(None);
+        };
+        check(freed, &[], &[]);
     }
 
     #[test]

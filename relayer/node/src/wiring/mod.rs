@@ -1,6 +1,8 @@
 //! Where config becomes running parts: the one place that knows families and adapters by name.
 
 mod chains;
+mod keeper;
+mod lost;
 mod paths;
 mod run;
 
@@ -18,6 +20,7 @@ pub use chains::{
     build_adapter, check_chain_id, check_contracts, check_process, connect, observer_for, saved, with_anchors,
     FamilyAdapter,
 };
+pub use keeper::{keep, KeepPlan};
 pub use paths::{restore, restore_ends, AttestorSigner, PathEnd, Signers};
 pub use run::{health_for, metrics_for, run};
 

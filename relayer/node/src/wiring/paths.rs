@@ -235,6 +235,13 @@ pub fn restore_ends(ledger: &Ledger, name: &str, path: &[PathEnd; 2]) -> Result<
             restored.open.extend(side_of(path, &key).map(|source| (Key { source, sequence: key.sequence }, entry)));
         }
     }
+    for (source_chain, source_client, runs) in ledger.closed_runs(name)? {
+        let key = PacketKey { source_chain, source_client, sequence: 1 };
+        let side = side_of(path, &key);
+        restored
+            .ended_runs
+            .extend(side.into_iter().flat_map(|side| runs.iter().map(move |(a, b)| (side, a, b)).collect::<Vec<_>>()));
+    }
     for stage in [Stage::Acknowledged, Stage::Refunded] {
         restored.ended.extend(ended(ledger, path, stage)?);
     }

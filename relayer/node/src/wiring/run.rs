@@ -114,6 +114,7 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken)
         folded = report.folded_records,
         "journal opened"
     );
+    super::lost::tell(&config, &ledger, platform::now())?;
     let start = Start {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_digest: config.digest(),
@@ -181,6 +182,7 @@ impl Node {
                 Ok(())
             });
         }
+        self.keep_ledger(&mut tasks, &stop);
         self.serve_attestors(&mut tasks, &stop).await?;
         failpoint("start.attesting");
         self.reconcile().await;
@@ -224,6 +226,21 @@ impl Node {
         }
         failpoint("stop.done");
         outcome
+    }
+
+    /// Says how the ledger stands, keeps it small, and lets nobody wait for a disk when the node stops.
+    fn keep_ledger(&self, tasks: &mut JoinSet<Result<(), WiringError>>, stop: &CancellationToken) {
+        let plan = super::KeepPlan {
+            ledger: self.ledger.clone(),
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+            limits: self.config.limits,
+        };
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            super::keep(plan, stopped).await;
+            Ok(())
+        });
     }
 
     async fn serve_attestors(

@@ -101,7 +101,11 @@ fn every_claim_of_every_state() {
     let timed_out = || claim(Side::A, 96, PacketEvent::TimedOut(packet(1)));
     check("Sent", |_| sent(1), [To("sent"), Nothing, Nothing, Nothing, Nothing, Nothing]);
     check("WroteAck", |_| wrote_ack(1), [To("received"), To("received"), Nothing, Stays, To("received"), Nothing]);
-    check("Acknowledged", |_| acknowledged(1), [Nothing, To("closing"), To("closing"), Nothing, To("closing"), Nothing]);
+    check(
+        "Acknowledged",
+        |_| acknowledged(1),
+        [Nothing, To("closing"), To("closing"), Nothing, To("closing"), Nothing],
+    );
     check("TimedOut", |_| timed_out(), [Nothing, To("closing"), To("closing"), Nothing, To("closing"), Nothing]);
     check("Release", |_| Event::Release { key: KEY }, [Nothing, Nothing, Nothing, Nothing, To("sent"), Nothing]);
     check("Head", |_| head(Side::B, 101, 101), [Nothing; 6]);
@@ -120,12 +124,9 @@ fn every_outcome_of_every_job_of_every_state() {
     let closed = ItemOutcome::Closed(Outcome::TimedOut);
     let open = [Nothing, To("ended"), To("ended"), To("ended"), To("ended"), Nothing];
     let delivered = ItemOutcome::Delivered { height: 101 };
-    for (kind, serves) in [
-        (Recv, &["sent"] as &[&str]),
-        (Ack, &["received"]),
-        (Timeout, &["sent", "parked"]),
-        (Confirm, &["closing"]),
-    ] {
+    for (kind, serves) in
+        [(Recv, &["sent"] as &[&str]), (Ack, &["received"]), (Timeout, &["sent", "parked"]), (Confirm, &["closing"])]
+    {
         check(kind, &closed, open);
         check(kind, &failure(Class::Transient), only(serves, Stays));
         check(kind, &failure(Class::Permanent), only(serves, Stays));

@@ -1,0 +1,218 @@
+//! Commands about journal and store.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+
+use catenary_core::{Record, StoreError, Tree};
+use serde_json::{json, Value};
+
+use super::args::StoreCommand;
+use super::output::{Failure, Output};
+use crate::config::Config;
+use crate::journal::{JournalError, Reader, Tip};
+use crate::platform;
+use crate::store::{self, Difference, Ledger};
+
+/// The standard streams' name as a file.
+const STANDARD: &str = "-";
+
+/// Runs a command.
+pub(super) fn run(config: &Config, command: StoreCommand, output: Output) -> Result<(), Failure> {
+    let data_dir = &config.data_dir;
+    match command {
+        StoreCommand::Check { full } => check(data_dir, full, output),
+        StoreCommand::Rebuild => rebuild(data_dir, output),
+        StoreCommand::Export { file } => export(data_dir, &file, output),
+        StoreCommand::Import { file } => import(data_dir, &file, output),
+        StoreCommand::Stats => stats(data_dir, output),
+        StoreCommand::Backup { dir } => backup(data_dir, &dir, output),
+        StoreCommand::Restore { dir, verify } => restore(data_dir, &dir, verify, output),
+    }
+}
+
+/// The ledger, or `None` while a node has it.
+fn unless_running(data_dir: &Path) -> Result<Option<Ledger>, Failure> {
+    match Ledger::open(data_dir) {
+        Ok((ledger, _)) => Ok(Some(ledger)),
+        Err(StoreError::Journal { code: "JRN-001", .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn place(tip: &Tip) -> Value {
+    json!({ "records": tip.records, "segment": tip.segment, "hash": tip.hash.to_string() })
+}
+
+fn check(data_dir: &Path, full: bool, output: Output) -> Result<(), Failure> {
+    let reader = Reader::open(data_dir)?;
+    if full {
+        reader.check()?;
+    }
+    let tip = reader.tip();
+    let ledger = unless_running(data_dir)?;
+    let compared = match &ledger {
+        None => "not looked at, a node is running",
+        Some(ledger) if full => {
+            same(&ledger.check()?)?;
+            "is what the journal folds to"
+        }
+        Some(_) => "stands where the journal ends",
+    };
+    let (count, extent) = (reader.segments().len(), if full { "every byte" } else { "newest segment and seals" });
+    let text = format!(
+        "journal  {} records in {count} segments, chain hash {}; checked: {extent}\nstore    {compared}",
+        tip.records, tip.hash
+    );
+    let value = json!({ "journal": place(&tip), "segments": count, "full": full, "store": compared });
+    output.result(&value, &text);
+    Ok(())
+}
+
+fn same(differences: &[Difference]) -> Result<(), StoreError> {
+    let Some(Difference { tree, key, what }) = differences.first() else { return Ok(()) };
+    Err(StoreError::Differs { count: differences.len(), first: format!("{tree:?} {key}, {what}") })
+}
+
+fn rebuild(data_dir: &Path, output: Output) -> Result<(), Failure> {
+    let (aside, folded) = store::rebuild(data_dir)?;
+    let place = aside.as_ref().map(|path| path.display().to_string());
+    let kept = place.as_ref().map_or_else(|| "there was none".to_owned(), |path| format!("the old one is in {path}"));
+    let text = format!("store folded anew from {folded} records; {kept}");
+    output.result(&json!({ "folded_records": folded, "moved_to": place }), &text);
+    Ok(())
+}
+
+fn io(action: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+    let message = format!("cannot {action} {}", path.display());
+    move |error| Failure::new("NODE-CLI-031", format!("{message}: {error}"))
+}
+
+fn export(data_dir: &Path, file: &Path, output: Output) -> Result<(), Failure> {
+    let reader = Reader::open(data_dir)?;
+    if file == Path::new(STANDARD) {
+        store::export(&reader, &mut std::io::stdout().lock())?;
+        return Ok(());
+    }
+    let mut out = BufWriter::new(File::create_new(file).map_err(io("write", file))?);
+    let tip = store::export(&reader, &mut out)?;
+    let out = out.into_inner().map_err(|error| io("write", file)(error.into_error()))?;
+    out.sync_all().map_err(io("write", file))?;
+    let text = format!("{} records written to {}, chain hash {}", tip.records, file.display(), tip.hash);
+    output.result(&place(&tip), &text);
+    Ok(())
+}
+
+fn import(data_dir: &Path, file: &Path, output: Output) -> Result<(), Failure> {
+    let at_seconds = platform::now().seconds();
+    let keys = if file == Path::new(STANDARD) {
+        store::import_into(data_dir, &mut std::io::stdin().lock(), at_seconds)?
+    } else {
+        let mut input = BufReader::new(File::open(file).map_err(io("read", file))?);
+        store::import_into(data_dir, &mut input, at_seconds)?
+    };
+    let text = format!("{} records read, chain hash {}{}", keys.records, keys.hash, resets(&keys.keys));
+    let value = json!({ "records": keys.records, "hash": keys.hash.to_string(), "keys_to_reset": keys.keys });
+    output.result(&value, &text);
+    Ok(())
+}
+
+/// What a person must do about attestor keys.
+fn resets(keys: &[String]) -> String {
+    if keys.is_empty() {
+        return String::new();
+    }
+    let keys = keys.join(", ");
+    format!(
+        "\nattestor keys that refuse until `catenary attestor reset KEY --reason …` says why they may sign again: {keys}"
+    )
+}
+
+fn stats(data_dir: &Path, output: Output) -> Result<(), Failure> {
+    let reader = Reader::open(data_dir)?;
+    let mut records: BTreeMap<String, u64> = BTreeMap::new();
+    reader.replay(&reader.start(), |_, replayed: Vec<Record>| -> Result<(), JournalError> {
+        for record in replayed {
+            let count = records.entry(record.type_name().to_owned()).or_default();
+            *count = count.saturating_add(1);
+        }
+        Ok(())
+    })?;
+    let bytes: u64 = reader.segments().iter().map(|segment| segment.length_bytes).sum();
+    let entries = match unless_running(data_dir)? {
+        None => None,
+        Some(ledger) => Some(ledger.entries()?),
+    };
+    let mut lines = vec![
+        format!("journal  {bytes} bytes in {} segments, {} records", reader.segments().len(), reader.tip().records),
+        format!("chain    {}", reader.tip().hash),
+    ];
+    lines.extend(records.iter().map(|(name, count)| format!("  {count:>12}  {name}")));
+    match &entries {
+        None => lines.push("store    not looked at, a node is running".to_owned()),
+        Some(entries) => {
+            lines.push("store    entries by tree".to_owned());
+            lines.extend(entries.iter().map(|(tree, count)| format!("  {count:>12}  {}", name(*tree))));
+        }
+    }
+    let trees: Option<BTreeMap<String, u64>> =
+        entries.map(|entries| entries.into_iter().map(|(tree, count)| (name(tree), count)).collect());
+    let value = json!({
+        "journal": place(&reader.tip()),
+        "segments": reader.segments().len(),
+        "bytes": bytes,
+        "records": records,
+        "store": trees,
+    });
+    output.result(&value, &lines.join("\n"));
+    Ok(())
+}
+
+fn name(tree: Tree) -> String {
+    format!("{tree:?}").to_lowercase()
+}
+
+fn backup(data_dir: &Path, dir: &Path, output: Output) -> Result<(), Failure> {
+    let manifest = store::backup(data_dir, dir, platform::now().seconds())?;
+    let text = format!(
+        "{} records, {} bytes copied to {} and checked, chain hash {}; back up the keystore as well, and keep the hash \
+         elsewhere",
+        manifest.records,
+        manifest.bytes,
+        dir.display(),
+        manifest.hash
+    );
+    output.result(&manifest, &text);
+    Ok(())
+}
+
+fn restore(data_dir: &Path, dir: &Path, only_verify: bool, output: Output) -> Result<(), Failure> {
+    if only_verify {
+        let (manifest, reader) = store::verify(dir)?;
+        let folded = store::fold_in_memory(&reader)?;
+        let text = format!(
+            "the backup is whole: {} records up to chain hash {}, they fold to {folded} entries; nothing was changed",
+            manifest.records, manifest.hash
+        );
+        output.result(&json!({ "backup": manifest, "entries": folded }), &text);
+        return Ok(());
+    }
+    let (manifest, restored) = store::restore(dir, data_dir, platform::now().seconds())?;
+    let text = format!("{} records put back, chain hash {}{}", manifest.records, manifest.hash, resets(&restored.keys));
+    output.result(&json!({ "backup": manifest, "keys_to_reset": restored.keys }), &text);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    //! Only what the commands say by themselves; `tests/store.rs` runs them.
+    use super::*;
+
+    #[test]
+    fn keys_to_reset_are_named_with_what_to_do() {
+        assert_eq!(resets(&[]), "");
+        let text = resets(&["a".to_owned(), "b".to_owned()]);
+        assert!(text.contains("attestor reset") && text.ends_with("a, b"), "{text}");
+    }
+}

@@ -1,0 +1,255 @@
+//! Copies of a journal: taken while the node runs, checked by the hash chain, and put back.
+//!
+//! A backup is a directory that looks like a data directory without a store: the segments, and a manifest that says
+//! where they end. Keys are not in it. A later backup into the same directory copies only what has changed: sealed
+//! segments stay.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use catenary_core::record::{Record, Restored};
+use catenary_core::{StoreError, Tree};
+use serde::{Deserialize, Serialize};
+use thiserror::Error as ThisError;
+
+use super::{Ledger, SCAN_MAX, STORE_DIR};
+use crate::journal::{self, Disk, JournalError, OsDisk, Reader, SegmentFile, Tip, MARKER_FILE, SEGMENTS_DIR};
+
+/// The manifest's file in a backup.
+pub const MANIFEST_FILE: &str = "backup.json";
+/// Version of the manifest.
+const MANIFEST_VERSION: u32 = 1;
+
+/// What a backup holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this file.
+    pub version: u32,
+    /// Records.
+    pub records: u64,
+    /// Number of the newest segment.
+    pub segment: u64,
+    /// Bytes of all segments.
+    pub bytes: u64,
+    /// Chain hash at the end, which stands for all of it.
+    pub hash: String,
+    /// When it was taken, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// Why a backup was not taken, or not put back.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The journal, here or in the backup.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}; check disk space and permissions", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// File.
+        path: PathBuf,
+        /// Its words.
+        source: std::io::Error,
+    },
+    /// There is no manifest, or it is no manifest.
+    #[error("{} is no manifest of a backup: {reason}; a backup that was not finished has none, take another", path.display())]
+    Manifest {
+        /// File.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The segments are not those of the manifest.
+    #[error(
+        "the backup's {what} is {got}, its manifest says {expected}; it was changed after it was taken, use another"
+    )]
+    Differs {
+        /// What differs.
+        what: &'static str,
+        /// What the segments say.
+        got: String,
+        /// What the manifest says.
+        expected: String,
+    },
+    /// The directory already holds something.
+    #[error("{} already holds a journal or a store; a backup is put back into an empty data_dir only: move them away", path.display())]
+    NotEmpty {
+        /// Directory.
+        path: PathBuf,
+    },
+    /// The directory holds a backup of another journal.
+    #[error("{} holds segment {segment} of another journal; take the backup into another directory", path.display())]
+    Foreign {
+        /// Directory.
+        path: PathBuf,
+        /// Number of the segment.
+        segment: u64,
+    },
+}
+
+impl BackupError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Journal(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Io { .. } => "STORE-101",
+            Self::Manifest { .. } => "STORE-102",
+            Self::Differs { .. } => "STORE-103",
+            Self::NotEmpty { .. } => "STORE-104",
+            Self::Foreign { .. } => "STORE-105",
+        }
+    }
+
+    fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + use<'a> {
+        move |source| Self::Io { action, path: path.into(), source }
+    }
+}
+
+/// Copies the journal of a data directory up to its newest whole commit, while its node may run, and checks the copy from
+/// its first byte.
+///
+/// # Errors
+/// The journal is damaged, the target holds another one, or a disk failed; the target then has no new manifest.
+pub fn backup(data_dir: &Path, target: &Path, at_seconds: u64) -> Result<Manifest, BackupError> {
+    let reader = Reader::open(data_dir)?;
+    copy(&reader, target)?;
+    let copied = Reader::open(target)?;
+    copied.check()?;
+    same_end(&copied.tip(), &reader.tip())?;
+    let manifest = Manifest {
+        version: MANIFEST_VERSION,
+        records: reader.tip().records,
+        segment: reader.tip().segment,
+        bytes: copied.segments().iter().map(|segment| segment.length_bytes).sum(),
+        hash: reader.tip().hash.to_string(),
+        at_seconds,
+    };
+    let path = target.join(MANIFEST_FILE);
+    let text = serde_json::to_vec_pretty(&manifest)
+        .map_err(|error| BackupError::Manifest { path: path.clone(), reason: error.to_string() })?;
+    OsDisk.create(&path, &text).map_err(BackupError::io("write", &path))?;
+    Ok(manifest)
+}
+
+/// Checks a backup from its first byte to its end, against its manifest.
+///
+/// # Errors
+/// It is damaged, was changed, or was not finished.
+pub fn verify(backup: &Path) -> Result<(Manifest, Reader), BackupError> {
+    let path = backup.join(MANIFEST_FILE);
+    let refuse = |reason: String| BackupError::Manifest { path: path.clone(), reason };
+    let text = fs::read(&path).map_err(|error| refuse(error.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| refuse(error.to_string()))?;
+    if manifest.version != MANIFEST_VERSION {
+        return Err(refuse(format!("its version is {}, this program knows {MANIFEST_VERSION}", manifest.version)));
+    }
+    let reader = Reader::open(backup)?;
+    reader.check()?;
+    let tip = reader.tip();
+    differs("count of records", tip.records, manifest.records)?;
+    differs("chain hash", tip.hash.to_string(), manifest.hash.clone())?;
+    Ok((manifest, reader))
+}
+
+/// Puts a backup back into an empty data directory, folds the store from it, and journals that this was done. Attestor
+/// keys then refuse until a person resets them: what they signed after the backup is not known.
+///
+/// # Errors
+/// The backup is damaged, the data directory is not empty, or the disk failed.
+pub fn restore(backup: &Path, data_dir: &Path, at_seconds: u64) -> Result<(Manifest, Restored), BackupError> {
+    let (manifest, reader) = verify(backup)?;
+    let taken = [MARKER_FILE, SEGMENTS_DIR, STORE_DIR].iter().any(|name| data_dir.join(name).exists());
+    if taken {
+        return Err(BackupError::NotEmpty { path: data_dir.into() });
+    }
+    copy(&reader, data_dir)?;
+    let copied = Reader::open(data_dir)?;
+    copied.check()?;
+    same_end(&copied.tip(), &reader.tip())?;
+    let (ledger, _) = Ledger::open(data_dir)?;
+    Ok((manifest, forget_attested(&ledger, at_seconds)?))
+}
+
+/// Journals that this journal was put back: keys that it remembers may have attested more.
+pub(super) fn forget_attested(ledger: &Ledger, at_seconds: u64) -> Result<Restored, StoreError> {
+    let tip = ledger.tip();
+    let restored = Restored { records: tip.records, hash: tip.hash, keys: remembered(ledger)?, at_seconds };
+    ledger.record(vec![Record::Restored(restored.clone())])?;
+    Ok(restored)
+}
+
+/// Keys that a ledger remembers attestations of.
+fn remembered(ledger: &Ledger) -> Result<Vec<String>, StoreError> {
+    const PREFIX: &str = "memory/";
+    let mut keys: Vec<String> = Vec::new();
+    loop {
+        let after = keys.last().map(|key| format!("{PREFIX}{key}"));
+        let page = ledger.scan(Tree::Signatures, PREFIX, after.as_deref(), SCAN_MAX)?;
+        if page.is_empty() {
+            return Ok(keys);
+        }
+        keys.extend(page.iter().filter_map(|(key, _)| key.strip_prefix(PREFIX)).map(str::to_owned));
+    }
+}
+
+fn differs<T: PartialEq + ToString>(what: &'static str, got: T, expected: T) -> Result<(), BackupError> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(BackupError::Differs { what, got: got.to_string(), expected: expected.to_string() })
+}
+
+fn same_end(got: &Tip, expected: &Tip) -> Result<(), BackupError> {
+    differs("count of records", got.records, expected.records)?;
+    differs("chain hash", got.hash.to_string(), expected.hash.to_string())
+}
+
+/// Copies the segments of a view, the newest up to its end, and leaves sealed ones that are there already.
+fn copy(reader: &Reader, target: &Path) -> Result<(), BackupError> {
+    let dir = target.join(SEGMENTS_DIR);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(BackupError::io("make", &dir))?;
+    let there = journal::segment_files(&dir)?;
+    let newest = reader.tip().segment;
+    for old in &there {
+        let ours = reader.segments().iter().find(|file| file.header.number == old.header.number);
+        if ours.is_none_or(|ours| ours.header != old.header) {
+            return Err(BackupError::Foreign { path: target.into(), segment: old.header.number });
+        }
+    }
+    for file in reader.segments() {
+        let number = file.header.number;
+        let length = if number == newest { reader.tip().offset_bytes } else { file.length_bytes };
+        let kept = there.iter().any(|old| old.header.number == number && old.length_bytes == length);
+        if !kept || number == newest {
+            copy_segment(file, length, &dir)?;
+        }
+    }
+    let marker = target.join(MARKER_FILE);
+    OsDisk.create(&marker, &journal::marker()).map_err(BackupError::io("write", &marker))
+}
+
+/// Copies a segment up to a length, durably, or nothing of it.
+fn copy_segment(file: &SegmentFile, length_bytes: u64, dir: &Path) -> Result<(), BackupError> {
+    let path = dir.join(journal::file_name(file.header.number));
+    let beside = path.with_extension("new");
+    let mut source = File::open(&file.path).map_err(BackupError::io("read", &file.path))?.take(length_bytes);
+    let io = |action| BackupError::io(action, &path);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut copy = options.open(&beside).map_err(io("write"))?;
+    std::io::copy(&mut source, &mut copy).map_err(io("write"))?;
+    copy.flush().and_then(|()| copy.sync_all()).map_err(io("write"))?;
+    fs::rename(&beside, &path).map_err(io("write"))?;
+    journal::sync_directory(&path).map_err(io("write"))
+}

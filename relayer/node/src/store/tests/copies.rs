@@ -1,0 +1,186 @@
+//! Backup, restore, export, import and rebuild.
+
+use std::io::BufReader;
+
+use super::*;
+
+/// A ledger that remembers an attestation, in many small segments.
+fn attested() -> (TempDir, Ledger) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = JournalOptions { segment_bytes_max: 300, ..JournalOptions::default() };
+    let (ledger, _) = Ledger::open_with(dir.path(), options).unwrap();
+    let signed = SignedAttestation {
+        key: "k".into(),
+        instance: Hash32([1; 32]),
+        height: 7,
+        statement: StatementKind::State,
+        digest: Hash32([2; 32]),
+        timestamp_seconds: Some(7),
+    };
+    ledger.record(vec![Record::SignedAttestation(signed)]).unwrap();
+    (1..=6).for_each(|sequence| ledger.record(vec![step(sequence, Stage::Sent, 1)]).unwrap());
+    assert!(ledger.tip().segment > 2);
+    (dir, ledger)
+}
+
+#[test]
+fn a_backup_is_taken_while_the_ledger_records_and_grows_with_it() {
+    let (dir, ledger) = attested();
+    let target = tempfile::tempdir().unwrap();
+    let target = target.path().join("backup");
+    let first = backup(dir.path(), &target, 5).unwrap();
+    assert_eq!((first.records, first.hash.clone(), first.at_seconds), (7, ledger.tip().hash.to_string(), 5));
+    assert_eq!(verify(&target).unwrap().0, first);
+    let sealed = fs::metadata(journal_file(&target)).unwrap().modified().unwrap();
+    std::thread::scope(|scope| {
+        let recording = scope.spawn(|| {
+            (10..60).for_each(|sequence| ledger.record(vec![step(sequence, Stage::Sent, 1)]).unwrap());
+        });
+        for at in 6..12 {
+            let taken = backup(dir.path(), &target, at).unwrap();
+            assert!(taken.records >= first.records);
+            assert_eq!(verify(&target).unwrap().0, taken);
+        }
+        recording.join().unwrap();
+    });
+    assert_eq!(backup(dir.path(), &target, 13).unwrap().records, ledger.tip().records);
+    let again = fs::metadata(journal_file(&target)).unwrap().modified().unwrap();
+    assert_eq!(sealed, again, "a sealed segment is copied once");
+}
+
+#[test]
+fn a_backup_put_back_has_everything_but_the_right_to_attest() {
+    let (dir, ledger) = attested();
+    let target = tempfile::tempdir().unwrap();
+    backup(dir.path(), target.path(), 5).unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    let (manifest, restored) = restore(target.path(), fresh.path(), 9).unwrap();
+    assert_eq!((manifest.records, restored.keys.clone()), (7, vec!["k".to_owned()]));
+    let (put_back, report) = open(&fresh);
+    assert_eq!((report.folded_records, report.journal.records_count), (0, 8));
+    assert_eq!(put_back.open_packets("p").unwrap().len(), 6);
+    assert_eq!(put_back.signed_state("k", 7).unwrap(), ledger.signed_state("k", 7).unwrap());
+    assert!(!put_back.remembers_attestor("k").unwrap(), "it may have attested more after the backup");
+    assert_eq!(put_back.acts(None, 9).unwrap().len(), 1, "that it was put back is among the acts");
+    assert_eq!(put_back.check().unwrap(), []);
+    let error = restore(target.path(), fresh.path(), 9).unwrap_err();
+    assert_eq!(error.code(), "STORE-104", "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_a_backup_is_refused() {
+    let (dir, _ledger) = attested();
+    let check = |change: &dyn Fn(&Path), expect: &str| {
+        let target = tempfile::tempdir().unwrap();
+        backup(dir.path(), target.path(), 5).unwrap();
+        change(target.path());
+        let error = verify(target.path()).unwrap_err();
+        assert_eq!(error.code(), expect, "{error}");
+        let fresh = tempfile::tempdir().unwrap();
+        assert_eq!(restore(target.path(), fresh.path(), 9).unwrap_err().code(), expect);
+        assert_eq!(fs::read_dir(fresh.path()).unwrap().count(), 0, "nothing is put back");
+    };
+    let flip = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    let newest =
+        |target: &Path| fs::read_dir(target.join(SEGMENTS_DIR)).unwrap().map(|e| e.unwrap().path()).max().unwrap();
+    check(&|target| fs::remove_file(target.join(MANIFEST_FILE)).unwrap(), "STORE-102");
+    check(&|target| fs::write(target.join(MANIFEST_FILE), "{}").unwrap(), "STORE-102");
+    check(&|target| flip(&journal_file(target)), "JRN-005");
+    check(&|target| fs::remove_file(journal_file(target)).unwrap(), "JRN-010");
+    check(&|target| flip(&newest(target)), "STORE-103");
+    check(&|target| fs::remove_file(newest(target)).unwrap(), "STORE-103");
+}
+
+#[test]
+fn two_journals_are_never_mixed_in_a_backup() {
+    let (dir, _ledger) = attested();
+    let target = tempfile::tempdir().unwrap();
+    backup(dir.path(), target.path(), 5).unwrap();
+    let third = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(&third);
+    ledger.record(vec![cursor(9)]).unwrap();
+    let error = backup(third.path(), target.path(), 6).unwrap_err();
+    assert_eq!(error.code(), "STORE-105", "{error}");
+    assert_eq!(verify(target.path()).unwrap().0.records, 7, "the backup is as it was");
+}
+
+#[test]
+fn an_export_read_back_is_the_same_chain() {
+    let (dir, ledger) = attested();
+    let mut lines = Vec::new();
+    let tip = export(&Reader::open(dir.path()).unwrap(), &mut lines).unwrap();
+    assert!(tip.is_same(&ledger.tip()));
+    let fresh = tempfile::tempdir().unwrap();
+    let restored = import_into(fresh.path(), &mut BufReader::new(lines.as_slice()), 9).unwrap();
+    assert_eq!((restored.records, restored.hash, restored.keys), (7, ledger.tip().hash, vec!["k".to_owned()]));
+    let (read_back, _) = open(&fresh);
+    assert_eq!(read_back.open_packets("p").unwrap().len(), 6);
+    assert!(!read_back.remembers_attestor("k").unwrap());
+    drop(read_back);
+    let again = import_into(fresh.path(), &mut BufReader::new(lines.as_slice()), 9).unwrap_err();
+    assert_eq!(again.code(), "STORE-114", "{again}");
+}
+
+#[test]
+fn an_export_that_was_changed_is_refused() {
+    let (dir, _ledger) = attested();
+    let mut lines = Vec::new();
+    export(&Reader::open(dir.path()).unwrap(), &mut lines).unwrap();
+    let text = String::from_utf8(lines).unwrap();
+    let all: Vec<&str> = text.lines().collect();
+    let check = |lines: Vec<String>, expect: &str| {
+        let fresh = tempfile::tempdir().unwrap();
+        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let error = import_into(fresh.path(), &mut BufReader::new(text.as_bytes()), 9).unwrap_err();
+        assert_eq!(error.code(), expect, "{error}");
+    };
+    let owned = || all.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let without = |at: usize| {
+        let mut lines = owned();
+        lines.remove(at);
+        lines
+    };
+    check(without(0), "STORE-112");
+    check(without(3), "STORE-113");
+    check(without(all.len() - 2), "STORE-113");
+    check(without(all.len() - 1), "STORE-112");
+    let swapped = {
+        let mut lines = owned();
+        lines.swap(2, 3);
+        lines
+    };
+    check(swapped, "STORE-113");
+    let replaced = |from: &str, to: &str| owned().iter().map(|line| line.replacen(from, to, 1)).collect::<Vec<_>>();
+    check(replaced("client-0/1", "client-0/9"), "STORE-113");
+    check(replaced("\"stage\":\"sent\"", "\"stage\":\"received\""), "STORE-113");
+    check(replaced("\"v\":1", "\"v\":2"), "STORE-112");
+    check(replaced("catenary_journal\":1", "catenary_journal\":2"), "STORE-112");
+}
+
+#[test]
+fn a_rebuilt_store_is_the_same_and_keeps_saved_light_clients() {
+    let (dir, ledger) = attested();
+    let bytes = b"a state";
+    let state = TrustedState {
+        chain: "quorum".into(),
+        instance: Hash32([1; 32]),
+        height: 1,
+        hash: Hash32([2; 32]),
+        digest: Hash32::sha256(&[bytes]),
+    };
+    ledger.save_client(state.clone(), bytes).unwrap();
+    assert_eq!(rebuild(dir.path()).unwrap_err().code(), "JRN-001", "a node is running");
+    drop(ledger);
+    tamper(&dir, &[StoreOp::Put { tree: Tree::Nonces, key: "c/k/1".into(), value: b"wrong".to_vec() }]);
+    let (aside, folded) = rebuild(dir.path()).unwrap();
+    assert!(aside.unwrap().is_dir());
+    assert_eq!(folded, 8);
+    let (ledger, report) = open(&dir);
+    assert_eq!((report.folded_records, report.rebuilt), (0, None));
+    assert_eq!(ledger.check().unwrap(), []);
+    assert_eq!(ledger.saved_client("quorum").unwrap(), Some((state, bytes.to_vec())));
+}

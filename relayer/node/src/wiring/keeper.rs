@@ -1,0 +1,106 @@
+//! The keeper of the ledger: tells how it stands, finds out when a full disk has room again, and keeps store and journal
+//! small.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catenary_core::StoreError;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Limits;
+use crate::platform;
+use crate::store::{Ledger, PrunePlace, Retention};
+use crate::telemetry::{Health, Metrics, Reason};
+
+/// How often it looks: a full disk is told within a second, as by a probe of readiness.
+const LOOK: Duration = Duration::from_secs(1);
+/// Looks between two pages of pruning: a page has at most 1,000 packets, so 100 a second can go, more than come.
+const PRUNE_LOOKS: u64 = 10;
+/// Looks between two questions whether a checkpoint is due.
+const CHECKPOINT_LOOKS: u64 = 600;
+
+/// What the keeper needs.
+#[derive(Debug)]
+pub struct KeepPlan {
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Health.
+    pub health: Arc<Health>,
+    /// How long things stay.
+    pub limits: Limits,
+}
+
+/// Keeps a ledger until it is cancelled.
+pub async fn keep(plan: KeepPlan, stop: CancellationToken) {
+    let plan = Arc::new(plan);
+    let mut place = PrunePlace::default();
+    let mut looks = 0_u64;
+    let mut was_well = true;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = platform::sleep(LOOK) => {}
+        }
+        looks = looks.wrapping_add(1);
+        let (work, at) = (plan.clone(), looks);
+        let turn = platform::blocking(move || {
+            let is_well = work.tell(was_well);
+            if is_well {
+                work.tidy(at, &mut place);
+            }
+            (is_well, place)
+        });
+        // A panic there is told by the runtime; the next look begins anew.
+        (was_well, place) = turn.await.unwrap_or_default();
+    }
+    plan.ledger.close();
+}
+
+impl KeepPlan {
+    /// Tells how the ledger stands; says whether records can be made.
+    fn tell(&self, was_well: bool) -> bool {
+        self.ledger.probe();
+        let status = self.ledger.status();
+        self.metrics.journal(status.journal_bytes, status.waiting_records as u64);
+        let failure = status.failure;
+        match &failure {
+            Some(error) if was_well => {
+                tracing::error!(code = error.code(), "nothing is signed or sent until records can be made: {error}");
+            }
+            None if !was_well => tracing::info!("records can be made again; the node goes on"),
+            _ => {}
+        }
+        self.health.ledger(failure.as_ref().map(|error| Reason::new(error.code(), error.to_string())));
+        failure.is_none()
+    }
+
+    fn tidy(&self, looks: u64, place: &mut PrunePlace) {
+        let now_seconds = platform::now().seconds();
+        if looks % PRUNE_LOOKS == 0 {
+            let before_seconds = now_seconds.saturating_sub(self.limits.retain_closed_seconds);
+            let pruned = self.ledger.prune(Retention { before_seconds, now_seconds }, place);
+            told("pruning", pruned.map(|packets| packets as u64).map(Some));
+        }
+        if looks % CHECKPOINT_LOOKS == 0 {
+            if self.ledger.checkpoint_due() {
+                let made = self.ledger.checkpoint(now_seconds);
+                told("a checkpoint", made.map(|made| made.map(|made| made.entries)));
+            }
+            if let Some(keep_seconds) = self.limits.journal_keep_seconds {
+                let removed = self.ledger.forget(now_seconds.saturating_sub(keep_seconds));
+                told("removing old segments", removed.map(|numbers| Some(numbers.len() as u64)));
+            }
+        }
+    }
+}
+
+/// Logs what housekeeping did. That it failed stops nothing: the next turn tries again.
+fn told(what: &'static str, outcome: Result<Option<u64>, StoreError>) {
+    match outcome {
+        Ok(Some(count)) if count > 0 => tracing::info!(count, "{what}"),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(code = error.code(), "{what} failed: {error}"),
+    }
+}
