@@ -79,6 +79,59 @@ pub(crate) struct Attribute {
     pub(crate) value: Option<String>,
 }
 
+/// `tx_search`: transactions by their events.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TxSearchRequest {
+    query: String,
+    prove: bool,
+    page: String,
+    per_page: String,
+    order_by: String,
+}
+
+impl TxSearchRequest {
+    /// Asks for the first page of what matches a query.
+    pub(crate) fn new(query: String, per_page: u8) -> Self {
+        let (page, per_page, order_by) = ("1".to_owned(), per_page.to_string(), "asc".to_owned());
+        Self { query, prove: false, page, per_page, order_by }
+    }
+}
+
+impl RequestMessage for TxSearchRequest {
+    fn method(&self) -> Method {
+        Method::TxSearch
+    }
+}
+
+impl Request<Dialect> for TxSearchRequest {
+    type Response = TxSearchAnswer;
+}
+
+impl SimpleRequest<Dialect> for TxSearchRequest {
+    type Output = TxSearchAnswer;
+}
+
+/// Transactions that match a query.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct TxSearchAnswer {
+    /// One page of them.
+    #[serde(default)]
+    pub(crate) txs: Option<Vec<FoundTx>>,
+}
+
+impl Response for TxSearchAnswer {}
+
+/// A transaction that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct FoundTx {
+    /// Its hash.
+    pub(crate) hash: tendermint::Hash,
+    /// Height of its block.
+    pub(crate) height: Height,
+    /// What it led to.
+    pub(crate) tx_result: TxResult,
+}
+
 /// `block` of a height.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct BlockRequest {

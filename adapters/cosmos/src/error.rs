@@ -104,6 +104,12 @@ pub enum Error {
         /// Value answered.
         got: String,
     },
+    /// The node keeps no index of transactions.
+    #[error("{chain}: the node does not index transactions; set tx_index.indexer = \"kv\" there, or let the blocks be walked")]
+    NotIndexed {
+        /// Chain.
+        chain: String,
+    },
     /// The application refused a query.
     #[error("{chain}: query {path} failed with {codespace}/{code}: {reason}")]
     Query {
@@ -301,6 +307,7 @@ impl Error {
             Self::Query { .. } => "COS-QRY-001",
             Self::QueryDecode { .. } => "COS-QRY-002",
             Self::Range { .. } => "COS-QRY-003",
+            Self::NotIndexed { .. } => "COS-QRY-004",
             Self::Event { .. } => "COS-EVT-001",
             Self::TooManyEvents { .. } => "COS-EVT-002",
             Self::ProofOperations { .. } => "COS-PRF-001",
@@ -342,6 +349,7 @@ impl Error {
             Self::Payload { .. } | Self::Range { .. } => Class::Bug,
             Self::BodyTooLarge { .. }
             | Self::TooManyEvents { .. }
+            | Self::NotIndexed { .. }
             | Self::PublicKey { .. }
             | Self::Simulation { .. }
             | Self::TxBytes { .. }

@@ -9,7 +9,7 @@
 //! packet. A packet with a text longer than this project carries, or for a counterparty whose name is no client id
 //! (anyone may register one), can never be relayed: it is left out with a warning, or any sender could stop the scan.
 
-use catenary_api::{EventClaim, PacketEvent, TxHash};
+use catenary_api::{EventClaim, PacketEvent, SearchKind, TxHash};
 use catenary_light_clients::Hash32;
 use catenary_protocol::{Acknowledgement, Packet};
 use tendermint::block::Height;
@@ -104,8 +104,16 @@ fn find(chain: &str, height: Height, results: &BlockResults) -> Result<Vec<Found
     Ok(found)
 }
 
+/// Names of the event and of the attribute that names this chain's client, for a search.
+pub(crate) const fn search_names(kind: SearchKind) -> (&'static str, &'static str) {
+    match kind {
+        SearchKind::Sent => (SEND, "packet_source_client"),
+        SearchKind::WroteAck => (WRITE_ACK, "packet_dest_client"),
+    }
+}
+
 /// The packet event in an ABCI event, `None` when it is none of ours.
-fn packet_event(chain: &str, height: Height, event: &Event) -> Result<Option<PacketEvent>> {
+pub(crate) fn packet_event(chain: &str, height: Height, event: &Event) -> Result<Option<PacketEvent>> {
     if !matches!(event.kind.as_str(), SEND | WRITE_ACK | ACKNOWLEDGE | TIMEOUT) {
         return Ok(None);
     }

@@ -24,6 +24,7 @@ mod answers;
 mod events;
 mod proofs;
 mod query;
+mod search;
 mod sink;
 mod source;
 mod transport;

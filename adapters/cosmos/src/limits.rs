@@ -15,6 +15,9 @@ pub const RETRY_PAUSE_MS_MIN: u64 = 100;
 pub const RETRY_PAUSE_MS_MAX: u64 = 1_000;
 /// Deadline of a TCP and TLS handshake, in milliseconds: within the deadline of a request there is time for another.
 pub const CONNECT_DEADLINE_MS: u64 = 3_000;
+/// Transactions read of one search: an event of one packet is in one transaction, and a node before CometBFT 0.37 may
+/// match a few others in which its parts stand apart.
+pub const FOUND_TXS: u8 = 10;
 /// Validators a page (CometBFT `maxPerPage`).
 pub const VALIDATORS_PER_PAGE: u8 = 100;
 /// Most validators of a set: as many as the light client looks at.

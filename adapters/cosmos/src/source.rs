@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use catenary_api::limits::{EVENTS_MAX, HEIGHTS_MAX, PATHS_MAX};
-use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, ProofClaim};
+use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, PacketSearch, ProofClaim};
 use catenary_light_clients::{Class, Hash32, Timestamp};
 use catenary_protocol::proto::{Any, AttestationClientState, ATTESTATION_CLIENT_STATE};
 use futures::{StreamExt, TryStreamExt};
@@ -99,7 +99,7 @@ impl CosmosAdapter {
         Ok(Identity { chain_id: shorten(status.node_info.network.as_str()), genesis_hash })
     }
 
-    async fn head_claim(&self) -> Result<Head> {
+    pub(crate) async fn head_claim(&self) -> Result<Head> {
         let status = self.transport.call(status::Request, Attempts::Retry).await?;
         let time = status.sync_info.latest_block_time;
         let nanos = u64::try_from(time.unix_timestamp_nanos()).map_err(|_| Error::Mismatch {
@@ -243,6 +243,10 @@ impl ChainSource for CosmosAdapter {
 
     async fn client(&self, client_id: &str) -> catenary_api::Result<Option<ClientClaim>> {
         Ok(self.judged(self.client_claim(client_id).await)?)
+    }
+
+    fn search(&self) -> Option<&dyn PacketSearch> {
+        Some(self)
     }
 }
 

@@ -10,7 +10,7 @@
 use std::sync::LazyLock;
 
 use catenary_api::limits::EVENTS_MAX;
-use catenary_api::{EventClaim, PacketEvent, TxHash};
+use catenary_api::{EventClaim, PacketEvent, SearchKind, TxHash};
 use catenary_light_clients::Hash32;
 use catenary_protocol::attestation::Address;
 use catenary_protocol::{Acknowledgement, Packet, Payload};
@@ -69,6 +69,15 @@ static TOPICS: LazyLock<Result<Vec<Hash32>>> =
 pub(crate) fn topics() -> Result<Vec<String>> {
     let topics = TOPICS.as_ref().map_err(Clone::clone)?;
     Ok(topics.iter().map(|topic| hex0x(topic.as_bytes())).collect())
+}
+
+/// The topic of the event that is looked for.
+pub(crate) fn topic(kind: SearchKind) -> Result<String> {
+    let name = match kind {
+        SearchKind::Sent => Kind::Sent.name(),
+        SearchKind::WroteAck => Kind::WroteAck.name(),
+    };
+    Ok(hex0x(Contract::Router.event_topic(name)?.as_bytes()))
 }
 
 /// The events of a range, and how many were left out because no chain could deliver their packets.

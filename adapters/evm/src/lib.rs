@@ -22,6 +22,7 @@ mod proof;
 mod reads;
 mod receipt;
 pub mod rpc;
+mod search;
 pub mod setup;
 mod sink;
 mod source;

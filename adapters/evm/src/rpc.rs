@@ -163,6 +163,13 @@ impl Transport {
         (|| self.attempt(requests)).retry(backoff).when(Error::is_transport).await
     }
 
+    /// Asks the next endpoint from now on.
+    pub(crate) fn rotate(&self) {
+        let (index, _) = self.endpoint();
+        let next = (index + 1) % self.endpoints.len();
+        let _ = self.current.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     fn endpoint(&self) -> (usize, &Endpoint) {
         let index = self.current.load(Ordering::Relaxed) % self.endpoints.len();
         (index, &self.endpoints[index])

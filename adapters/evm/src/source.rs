@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use catenary_api::limits::{HEIGHTS_MAX, PATHS_MAX};
-use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, ProofClaim};
+use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, PacketSearch, ProofClaim};
 use catenary_light_clients::qbft::commitment_slot;
 use catenary_light_clients::Timestamp;
 use catenary_protocol::attestation::Address;
@@ -249,6 +249,10 @@ impl ChainSource for EvmAdapter {
 
     async fn client(&self, client_id: &str) -> catenary_api::Result<Option<ClientClaim>> {
         Ok(self.client_claim(client_id).await?)
+    }
+
+    fn search(&self) -> Option<&dyn PacketSearch> {
+        Some(self)
     }
 }
 

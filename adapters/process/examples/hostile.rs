@@ -196,6 +196,25 @@ impl Adapter for Hostile {
         Ok(Response::new(proto::EventsResponse { error: None, events }))
     }
 
+    async fn last_sequence(
+        &self,
+        _request: Request<proto::LastSequenceRequest>,
+    ) -> Answer<proto::LastSequenceResponse> {
+        let known = mode() != "counts";
+        Ok(Response::new(proto::LastSequenceResponse { error: None, known, sequence: 7 }))
+    }
+
+    async fn find(&self, request: Request<proto::FindRequest>) -> Answer<proto::EventsResponse> {
+        let proto::FindRequest { from, to, .. } = request.into_inner();
+        // Of a client that nobody asked for.
+        let events = if mode() == "range" { vec![event(to + 1, 1)] } else { vec![event(from, 1)] };
+        Ok(Response::new(proto::EventsResponse { error: None, events }))
+    }
+
+    async fn elsewhere(&self, _request: Request<proto::ElsewhereRequest>) -> Answer<proto::ElsewhereResponse> {
+        Ok(Response::new(proto::ElsewhereResponse {}))
+    }
+
     async fn proofs(&self, request: Request<proto::ProofsRequest>) -> Answer<proto::ProofsResponse> {
         let mut paths = request.into_inner().paths;
         if mode() == "counts" {

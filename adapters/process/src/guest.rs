@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use catenary_api::{BodyView, ChainSource, Error, PlainBuildRequest, PlainSink, PublicKey, TxHash};
+use catenary_api::{
+    BodyView, ChainSource, Error, EventClaim, PacketSearch, PlainBuildRequest, PlainSink, PublicKey, Search, TxHash,
+};
 use catenary_light_clients::{Class, Hash32};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
@@ -132,6 +134,10 @@ impl<P: Plugin> Guest<P> {
         Ok(self.opened()?.source.as_ref())
     }
 
+    fn search(&self) -> Result<&dyn PacketSearch, Status> {
+        self.source()?.search().ok_or_else(|| Status::unimplemented("this adapter does not search"))
+    }
+
     fn sink(&self) -> Result<&dyn PlainSink, Status> {
         let sink = self.opened()?.sink.as_deref();
         sink.ok_or_else(|| Status::unimplemented("this adapter only reads"))
@@ -229,6 +235,41 @@ impl<P: Plugin> Adapter for Guest<P> {
         let outcome = self.source()?.client(&request.into_inner().client_id).await;
         let good = |claim: Option<_>| proto::ClientResponse { error: None, client: claim.map(wire::client_to) };
         answer(outcome, good, |error| proto::ClientResponse { error, client: None })
+    }
+
+    async fn last_sequence(
+        &self,
+        request: Request<proto::LastSequenceRequest>,
+    ) -> Result<Response<proto::LastSequenceResponse>, Status> {
+        let outcome = self.search()?.last_sequence(&request.into_inner().client_id).await;
+        let good = |last: Option<u64>| proto::LastSequenceResponse {
+            error: None,
+            known: last.is_some(),
+            sequence: last.unwrap_or_default(),
+        };
+        answer(outcome, good, |error| proto::LastSequenceResponse { error, ..Default::default() })
+    }
+
+    async fn find(&self, request: Request<proto::FindRequest>) -> Result<Response<proto::EventsResponse>, Status> {
+        let request = request.into_inner();
+        let kind = wire::search_kind_from(request.kind()).map_err(refuse)?;
+        let proto::FindRequest { client_id, sequences, from, to, .. } = request;
+        let wanted = Search { kind, client_id: &client_id, sequences: &sequences, from, to };
+        let outcome = self.search()?.find(&wanted).await;
+        let good = |mut claims: Vec<EventClaim>| {
+            claims.sort_by_key(|claim| claim.height);
+            let events = claims.iter().map(wire::event_to).collect();
+            proto::EventsResponse { error: None, events }
+        };
+        answer(outcome, good, |error| proto::EventsResponse { error, ..Default::default() })
+    }
+
+    async fn elsewhere(
+        &self,
+        _request: Request<proto::ElsewhereRequest>,
+    ) -> Result<Response<proto::ElsewhereResponse>, Status> {
+        self.search()?.elsewhere().await;
+        Ok(Response::new(proto::ElsewhereResponse {}))
     }
 
     async fn account(&self, request: Request<proto::KeyRequest>) -> Result<Response<proto::AccountResponse>, Status> {

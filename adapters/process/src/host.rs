@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use catenary_api::limits::{EVENTS_MAX, HEIGHTS_MAX, PATHS_MAX};
 use catenary_api::{
     Account, Broadcast, BuildRequest, ChainSink, ChainSource, ClientClaim, EventClaim, Head, Identity, Message,
-    ProofClaim, PublicKey, SignedTx, SinkLimits, TxBody, TxHash, TxReceipt, UnsignedTx,
+    PacketSearch, ProofClaim, PublicKey, SignedTx, SinkLimits, TxBody, TxHash, TxReceipt, UnsignedTx,
 };
 use prost::Message as _;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -25,7 +25,7 @@ use crate::wire::{self, Read};
 
 /// An adapter that runs in its own process.
 pub struct ProcessAdapter {
-    plugin: Plugin,
+    pub(crate) plugin: Plugin,
     addresses: Mutex<Vec<(PublicKey, String)>>,
 }
 
@@ -64,7 +64,7 @@ impl ProcessAdapter {
         &self.plugin.manifest
     }
 
-    fn deadline_ms(&self) -> u64 {
+    pub(crate) fn deadline_ms(&self) -> u64 {
         self.plugin.config.call_deadline_ms
     }
 
@@ -74,7 +74,12 @@ impl ProcessAdapter {
     }
 
     /// What an answer holds: the adapter's error, or what reading it gives.
-    fn read<T>(&self, call: &'static str, error: Option<proto::Error>, read: impl FnOnce() -> Read<T>) -> Result<T> {
+    pub(crate) fn read<T>(
+        &self,
+        call: &'static str,
+        error: Option<proto::Error>,
+        read: impl FnOnce() -> Read<T>,
+    ) -> Result<T> {
         match error {
             Some(error) => Err(self.plugin.said(call, error)),
             None => read().map_err(|reason| self.plugin.no_answer(call, reason)),
@@ -197,7 +202,7 @@ impl ProcessAdapter {
     }
 }
 
-type Client = proto::adapter_client::AdapterClient<tonic::transport::Channel>;
+pub(crate) type Client = proto::adapter_client::AdapterClient<tonic::transport::Channel>;
 
 fn heights(from: u64, to: u64) -> Result<usize> {
     let got = to.checked_sub(from).map_or(0, |more| more.saturating_add(1));
@@ -212,7 +217,7 @@ fn bounded_paths(paths: &[Vec<u8>]) -> Result<()> {
     Ok(())
 }
 
-fn events(from: u64, to: u64, events: Vec<proto::Event>) -> Read<Vec<EventClaim>> {
+pub(crate) fn events(from: u64, to: u64, events: Vec<proto::Event>) -> Read<Vec<EventClaim>> {
     if events.len() > EVENTS_MAX {
         return Err(format!("{} events, at most {EVENTS_MAX} are read", events.len()));
     }
@@ -281,6 +286,10 @@ impl ChainSource for ProcessAdapter {
         let ask = |mut plugin: Client| async move { plugin.client(request).await };
         let answer = self.plugin.call("client", self.deadline_ms(), ask).await?;
         Ok(self.read("client", answer.error, || answer.client.map(wire::client_from).transpose())?)
+    }
+
+    fn search(&self) -> Option<&dyn PacketSearch> {
+        self.plugin.manifest.searches().then_some(self as &dyn PacketSearch)
     }
 }
 

@@ -34,6 +34,7 @@ pub mod limits;
 mod manifest;
 mod platform;
 mod plugin;
+mod search;
 mod wire;
 
 pub use error::{Error, Result};

@@ -20,6 +20,8 @@ pub enum Capability {
     Source,
     /// It writes to a chain.
     Sink,
+    /// It finds packets by their sequences; one that does not has its blocks walked instead.
+    Search,
 }
 
 /// What the process may use; the kernel enforces it.
@@ -151,6 +153,12 @@ impl Manifest {
         between("transactions.message_bytes_percent", tx.message_bytes_percent as u64, 100, 10_000)
     }
 
+    /// Whether it finds packets by their sequences.
+    #[must_use]
+    pub fn searches(&self) -> bool {
+        self.capabilities.contains(&Capability::Search)
+    }
+
     /// Whether it writes.
     #[must_use]
     pub fn writes(&self) -> bool {
@@ -197,6 +205,7 @@ mod tests {
         check("protocol = 1", "protocol = 2", "protocol is 2");
         check("\"source\", ", "", "lacks source");
         check("\"source\", \"sink\"", "\"source\"", "goes with the capability sink");
+        check("\"sink\"", "\"sink\", \"search\"", "");
         check("\"sink\"", "\"signer\"", "unknown variant `signer`");
         check("memory_bytes = 1073741824", "memory_bytes = 1", "memory_bytes is 1");
         check("open_files = 256", "open_files = 3", "open_files is 3");

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use catenary_adapter_process::{check, ProcessAdapter, ProcessConfig};
+use catenary_api::limits::{SEARCH_HEIGHTS_MAX, SEARCH_SEQUENCES_MAX};
 use catenary_api::{
-    Account, Broadcast, BuildRequest, Call, ChainSink, ChainSource, Error, PublicKey, SignedTx, TxBody, TxHash,
-    UnsignedTx,
+    Account, Broadcast, BuildRequest, Call, ChainSink, ChainSource, Error, PublicKey, Search, SearchKind, SignedTx,
+    TxBody, TxHash, UnsignedTx,
 };
 use catenary_light_clients::{Class, Hash32};
 use tempfile::TempDir;
@@ -408,5 +409,35 @@ async fn requests_over_the_bounds_start_nothing() {
     ];
     for error in errors {
         assert_eq!((error.code, error.class), ("PROC-012", Class::Permanent), "{error}");
+    }
+}
+
+/// A search is the manifest's to promise, and what it finds is held against what was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_search_finds_is_what_was_asked_for() {
+    assert!(Rig::mode("honest").open().search().is_none(), "an older manifest promises none");
+    let open = |mode: &str| {
+        let rig = Rig::new(&hostile(), mode, |text| text.replace("\"sink\"]", "\"sink\", \"search\"]"));
+        let adapter = rig.open();
+        (rig, adapter)
+    };
+    let (_rig, adapter) = open("honest");
+    assert_eq!(adapter.search().unwrap().last_sequence("client-00").await.unwrap(), Some(7));
+    let (_rig, adapter) = open("counts");
+    assert_eq!(adapter.search().unwrap().last_sequence("client-00").await.unwrap_err().code, "PROC-010");
+    // The hostile plugin finds the packet 1 of a client without a name.
+    for (mode, client_id, sequences, (from, to), expect) in [
+        ("honest", "", &[1, 2][..], (3, 5), Ok(1)),
+        ("honest", "client-00", &[1, 2], (3, 5), Err("PROC-010")),
+        ("honest", "", &[2], (3, 5), Err("PROC-010")),
+        ("range", "", &[1], (3, 5), Err("PROC-010")),
+        ("honest", "", &[1; SEARCH_SEQUENCES_MAX + 1], (3, 5), Err("PROC-012")),
+        ("honest", "", &[1], (3, 3 + SEARCH_HEIGHTS_MAX), Err("PROC-012")),
+        ("honest", "", &[1], (5, 4), Err("PROC-012")),
+    ] {
+        let (_rig, adapter) = open(mode);
+        let search = Search { kind: SearchKind::Sent, client_id, sequences, from, to };
+        let found = adapter.search().unwrap().find(&search).await;
+        assert_eq!(found.map(|found| found.len()).map_err(|error| error.code), expect, "{mode} {search:?}");
     }
 }

@@ -143,7 +143,8 @@ fn line(packet: &Packet) -> String {
 impl Harness for Ledger {
     fn profile(&self) -> Profile {
         let profile = Profile::new("a ledger in a file, in Python", "client-77");
-        profile.without(Ability::Writes).without(Ability::Endpoint).without(Ability::Verifies)
+        let profile = profile.without(Ability::Writes).without(Ability::Endpoint);
+        profile.without(Ability::Verifies).without(Ability::Searches)
     }
 
     async fn open(&self, _through: Option<SocketAddr>) -> Result<Sides, Fault> {

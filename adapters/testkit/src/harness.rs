@@ -52,6 +52,8 @@ pub enum Ability {
     Endpoint,
     /// [`Harness::light_client`] gives one.
     Verifies,
+    /// The adapter finds packets by their sequences.
+    Searches,
 }
 
 /// Facts of the adapter and its chain.
@@ -74,7 +76,7 @@ impl Profile {
     pub fn new(name: &str, absent_client_id: &str) -> Self {
         Self {
             name: name.to_owned(),
-            abilities: vec![Ability::Emits, Ability::Writes, Ability::Endpoint, Ability::Verifies],
+            abilities: vec![Ability::Emits, Ability::Writes, Ability::Endpoint, Ability::Verifies, Ability::Searches],
             absent_client_id: absent_client_id.to_owned(),
             call_deadline: Duration::from_millis(REQUEST_DEADLINE_MS * 4),
         }

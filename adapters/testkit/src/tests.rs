@@ -34,6 +34,10 @@ async fn flaws_of_reading_are_found() {
     fails(Flaw::ProofsOfNewest, &["proofs.exact_heights"]).await;
     fails(Flaw::ProofsSorted, &["proofs.many"]).await;
     fails(Flaw::PresentLies, &["proofs.present"]).await;
+    fails(Flaw::CountsTooFew, &["search.last"]).await;
+    fails(Flaw::FindsAllButOne, &["search.finds"]).await;
+    fails(Flaw::FindsTooMuch, &["search.finds"]).await;
+    fails(Flaw::NoSearchBound, &["search.bounds"]).await;
     fails(Flaw::StuckAfterDrop, &["cancel.reads"]).await;
     fails(Flaw::NoHeightBound, &["bounds.heights"]).await;
     fails(Flaw::NoPathBound, &["bounds.paths"]).await;

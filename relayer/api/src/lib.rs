@@ -12,6 +12,7 @@ pub mod claim;
 pub mod error;
 pub mod limits;
 pub mod plain;
+pub mod search;
 pub mod signer;
 pub mod sink;
 pub mod source;
@@ -19,6 +20,7 @@ pub mod source;
 pub use claim::{ClientClaim, EventClaim, Head, Identity, PacketEvent, ProofClaim, TxHash};
 pub use error::{Error, Result};
 pub use plain::{BodyView, MessageView, PlainBuildRequest, PlainSink};
+pub use search::{PacketSearch, Search, SearchKind};
 pub use signer::{KeyId, PublicKey, Purpose, SignRequest, Signer};
 pub use sink::{
     Account, Broadcast, BuildRequest, Call, ChainSink, Message, SignedTx, SinkLimits, TxBody, TxReceipt, UnsignedTx,

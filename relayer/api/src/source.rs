@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::claim::{ClientClaim, EventClaim, Head, Identity, ProofClaim};
 use crate::error::Result;
+use crate::search::PacketSearch;
 
 /// Reads a chain; returns bytes and claims, never verdicts.
 ///
@@ -56,4 +57,10 @@ pub trait ChainSource: Send + Sync {
     /// # Errors
     /// Transport and decoding errors.
     async fn client(&self, client_id: &str) -> Result<Option<ClientClaim>>;
+
+    /// Finds packets by their sequences, where the adapter can; `None` where it cannot. An adapter over several others
+    /// passes theirs on.
+    fn search(&self) -> Option<&dyn PacketSearch> {
+        None
+    }
 }

@@ -51,6 +51,7 @@ mod merkle;
 mod node;
 mod query;
 mod rpc;
+mod search;
 mod stores;
 mod tx;
 mod validators;

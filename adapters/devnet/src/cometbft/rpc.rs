@@ -12,6 +12,7 @@ use super::json;
 use super::merkle::{self, Hash};
 use super::node::{Topic, View};
 use super::query::{self, Answer};
+use super::search;
 use super::tx::{Refusal, TxResult};
 use super::validators::ValidatorSet;
 use crate::wire::{Change, Frame, RpcError, Service, Subscription, EVENTS_MAX};
@@ -32,7 +33,7 @@ const NO_PROOF: &str = "proof is unexpectedly empty; ensure height has not been 
 type Outcome = Result<Value, RpcError>;
 
 /// An error of the node.
-fn internal(data: impl Into<String>) -> RpcError {
+pub(super) fn internal(data: impl Into<String>) -> RpcError {
     RpcError::new(-32603, "Internal error").with_data(data.into())
 }
 
@@ -382,7 +383,7 @@ impl View {
             let height = height.parse().unwrap_or_default();
             chain.block(height).map(|block| (0..block.txs.len()).map(|at| (height, at)).collect()).unwrap_or_default()
         } else {
-            return Err(internal(format!("{query}: only tx.hash='…' and tx.height=… are served here")));
+            search::places(&chain, query)?
         };
         let (first, last) = page(params, places.len() as u64)?;
         let wanted = places.iter().zip(0..).filter(|(_, n)| (first..last).contains(n));

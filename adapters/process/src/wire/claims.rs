@@ -1,6 +1,6 @@
 //! What a source says.
 
-use catenary_api::{ClientClaim, EventClaim, Head, Identity, PacketEvent, ProofClaim, TxHash};
+use catenary_api::{ClientClaim, EventClaim, Head, Identity, PacketEvent, ProofClaim, SearchKind, TxHash};
 use catenary_light_clients::{Hash32, Timestamp};
 use catenary_protocol::limits::ATTESTORS_MAX;
 use catenary_protocol::Acknowledgement;
@@ -44,6 +44,22 @@ pub(crate) fn event_from(event: proto::Event) -> Read<EventClaim> {
         proto::EventKind::Unspecified => return Err(format!("an event of kind {}", event.kind)),
     };
     Ok(EventClaim { height: event.height, tx: TxHash(Hash32(exact("tx_hash", &event.tx_hash)?)), event: what })
+}
+
+/// Only these two are searched for.
+pub(crate) fn search_kind_from(kind: proto::EventKind) -> Read<SearchKind> {
+    match kind {
+        proto::EventKind::Sent => Ok(SearchKind::Sent),
+        proto::EventKind::WroteAck => Ok(SearchKind::WroteAck),
+        other => Err(format!("a search for {}", other.as_str_name())),
+    }
+}
+
+pub(crate) const fn search_kind_to(kind: SearchKind) -> proto::EventKind {
+    match kind {
+        SearchKind::Sent => proto::EventKind::Sent,
+        SearchKind::WroteAck => proto::EventKind::WroteAck,
+    }
 }
 
 pub(crate) fn event_to(claim: &EventClaim) -> proto::Event {

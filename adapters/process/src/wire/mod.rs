@@ -9,6 +9,7 @@ mod transactions;
 
 pub(crate) use claims::{
     client_from, client_to, event_from, event_to, head_from, head_to, identity_from, identity_to, proof_from, proof_to,
+    search_kind_from, search_kind_to,
 };
 pub(crate) use messages::{message_from, message_to, PlainMessage};
 pub(crate) use transactions::{

@@ -8,16 +8,18 @@ mod nonce;
 mod outage;
 mod proofs;
 mod scan;
+mod search;
 mod send;
 mod unknown;
 mod updates;
 
-use crate::harness::Ability::{self, Emits, Endpoint, Verifies, Writes};
+use crate::harness::Ability::{self, Emits, Endpoint, Searches, Verifies, Writes};
 use crate::kit::Check;
 
 const ALWAYS: &[Ability] = &[];
 const EMITS: &[Ability] = &[Emits];
 const VERIFIES: &[Ability] = &[Emits, Verifies];
+const SEARCHES: &[Ability] = &[Emits, Searches];
 const WRITES: &[Ability] = &[Writes];
 const ENDPOINT: &[Ability] = &[Endpoint];
 const WRITES_THROUGH: &[Ability] = &[Writes, Endpoint];
@@ -43,6 +45,9 @@ pub const CHECKS: &[Check] = checks![
     "proofs.many" EMITS proofs::many: "many paths are answered in their order, repeated ones too";
     "proofs.verified" VERIFIES proofs::verified: "the light client takes the proofs, each at its height only";
     "proofs.present" EMITS proofs::present: "unproven presence says what the proofs say";
+    "search.last" SEARCHES search::last: "the newest sequence of a client is that of its newest packet, or not said";
+    "search.finds" SEARCHES search::finds: "each packet is found by its sequence, and no other one";
+    "search.bounds" SEARCHES search::bounds: "a search that is too wide or ahead is an error, never a part";
     "send.sizes" WRITES send::sizes: "a signed transaction is no longer than was said, and within the limits";
     "send.finish" WRITES send::finish: "only what was built is finished, with a signature that is one";
     "send.idempotent" WRITES send::idempotent: "the same bytes again are accepted and included once";

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use catenary_api::limits::{HEIGHTS_MAX, PATHS_MAX};
+use catenary_api::limits::{HEIGHTS_MAX, PATHS_MAX, SEARCH_HEIGHTS_MAX, SEARCH_SEQUENCES_MAX};
 use catenary_api::{
     Account, Broadcast, BuildRequest, ChainSink, ChainSource, ClientClaim, Error, EventClaim, Head, Identity, Message,
-    PacketEvent, ProofClaim, PublicKey, Result, SignedTx, SinkLimits, TxBody, TxHash, TxReceipt, UnsignedTx,
+    PacketEvent, PacketSearch, ProofClaim, PublicKey, Result, Search, SignedTx, SinkLimits, TxBody, TxHash, TxReceipt,
+    UnsignedTx,
 };
 use catenary_light_clients::{Class, Hash32, Timestamp};
 use serde_json::{json, Value};
@@ -29,6 +30,10 @@ pub(crate) enum Flaw {
     ProofsOfNewest,
     ProofsSorted,
     PresentLies,
+    CountsTooFew,
+    FindsAllButOne,
+    FindsTooMuch,
+    NoSearchBound,
     SizeTooSmall,
     FinishesAnything,
     IncludesTwice,
@@ -237,6 +242,50 @@ impl ChainSource for SampleAdapter {
             return Err(error("SMP-CLI-001", Class::Permanent, "no such client"));
         }
         Ok(None)
+    }
+
+    fn search(&self) -> Option<&dyn PacketSearch> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl PacketSearch for SampleAdapter {
+    async fn last_sequence(&self, client_id: &str) -> Result<Option<u64>> {
+        let head = self.number(json!({ "call": "head" })).await?;
+        let blocks = self.call(json!({ "call": "packets", "from": 1, "to": head })).await?;
+        let all = blocks.as_array().into_iter().flatten().flat_map(|block| block.as_array().into_iter().flatten());
+        let last = all.filter_map(Value::as_u64).max().unwrap_or_default();
+        let last = if client_id == packet(1).source_client { last } else { 0 };
+        Ok(Some(if self.has(Flaw::CountsTooFew) { last.saturating_sub(1) } else { last }))
+    }
+
+    async fn find(&self, search: &Search<'_>) -> Result<Vec<EventClaim>> {
+        let blocks = search.to.checked_sub(search.from).map_or(0, |more| more.saturating_add(1));
+        let inside = (1..=SEARCH_HEIGHTS_MAX).contains(&blocks) && search.sequences.len() <= SEARCH_SEQUENCES_MAX;
+        if !inside && !self.has(Flaw::NoSearchBound) {
+            return Err(error("SMP-BND-003", Class::Permanent, "searched too wide"));
+        }
+        let head = self.number(json!({ "call": "head" })).await?;
+        if search.to > head && !self.has(Flaw::NoSearchBound) {
+            return Err(error("SMP-HGT-004", Class::Transient, "not there yet"));
+        }
+        let (from, to) = (search.from, search.to);
+        let blocks = self.call(json!({ "call": "packets", "from": from, "to": to })).await?;
+        let mut claims = Vec::new();
+        for (height, block) in (from..).zip(blocks.as_array().into_iter().flatten()) {
+            for sequence in block.as_array().into_iter().flatten().filter_map(Value::as_u64) {
+                let event = PacketEvent::Sent(packet(sequence));
+                claims.push(EventClaim { height, tx: TxHash(Hash32([0; 32])), event });
+            }
+        }
+        if !self.has(Flaw::FindsTooMuch) {
+            claims.retain(|claim| search.wants(claim));
+        }
+        if self.has(Flaw::FindsAllButOne) {
+            claims.pop();
+        }
+        Ok(claims)
     }
 }
 
