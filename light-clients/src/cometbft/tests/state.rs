@@ -362,7 +362,8 @@ fn configurations_that_can_never_work_are_refused() {
     };
     assert_eq!(with(|_| ()), "ok");
     assert_eq!(with(|config| config.chain_id.clear()), "LC-CMT-033");
-    assert_eq!(with(|config| config.chain_id = "x".repeat(51)), "LC-CMT-033");
+    assert_eq!(with(|config| config.chain_id = "x".repeat(MAX_CHAIN_ID_BYTES + 1)), "LC-CMT-033");
+    assert_eq!(with(|config| config.chain_id = "x".repeat(MAX_CHAIN_ID_BYTES)), "LC-CMT-018", "it is another chain's");
     assert_eq!(with(|config| config.chain_id = "has space".into()), "LC-CMT-033");
     assert_eq!(with(|config| config.store_prefix.clear()), "LC-CMT-033");
     assert_eq!(with(|config| config.store_prefix[0].clear()), "LC-CMT-033");

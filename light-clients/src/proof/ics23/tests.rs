@@ -7,7 +7,8 @@
 )]
 //! IC-01 to IC-11, on trees of real hashes.
 
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::string::{String, ToString};
+use alloc::{format, vec, vec::Vec};
 
 use ics23::{BatchEntry, BatchProof, HashOp, LengthOp};
 
@@ -170,6 +171,31 @@ fn ic_03_prefixes_and_suffixes_hold_exactly_one_sibling() {
 }
 
 #[test]
+fn ic_03_a_step_of_the_multistore_holds_exactly_one_sibling() {
+    let state = state();
+    for (sibling, suffix, expect) in [
+        (32, 0, "LC-ICS23-013"), // the form of a right child, and not the one that hashes to the root
+        (0, 32, "LC-ICS23-013"), // the same of a left one
+        (31, 0, "LC-ICS23-011"),
+        (33, 0, "LC-ICS23-011"),
+        (64, 0, "LC-ICS23-011"),
+        (0, 31, "LC-ICS23-011"),
+        (0, 33, "LC-ICS23-011"),
+        (0, 64, "LC-ICS23-011"),
+        (32, 32, "LC-ICS23-011"),
+        (0, 0, "LC-ICS23-011"),
+    ] {
+        let mut upper = state.upper();
+        let Some(Proof::Exist(existence)) = &mut upper.proof else { panic!("the store exists") };
+        existence.path[0].prefix = vec![1; 1 + sibling];
+        existence.path[0].suffix = vec![2; suffix];
+        let proof = join(&state.lower(b"key-0010"), &upper);
+        let refused = verify_membership(&root(&state), target(b"key-0010"), b"value-5", &proof);
+        assert_eq!(code(refused), expect, "{sibling} bytes after the first of the prefix, {suffix} in the suffix");
+    }
+}
+
+#[test]
 fn ic_04_depth_and_bytes_are_bounded_before_work() {
     let deep = membership_after(|proof| {
         let step = proof.path[0].clone();
@@ -183,8 +209,31 @@ fn ic_04_depth_and_bytes_are_bounded_before_work() {
     existence.path.resize(MAX_MULTISTORE_DEPTH + 1, step);
     let proof = join(&state.lower(b"key-0010"), &upper);
     assert_eq!(code(verify_membership(&root(&state), target(b"key-0010"), b"value-5", &proof)), "LC-ICS23-006");
+    // One step fewer is looked at, and hashes to something else.
+    let Some(Proof::Exist(existence)) = &mut upper.proof else { panic!("the store exists") };
+    existence.path.truncate(MAX_MULTISTORE_DEPTH);
+    let proof = join(&state.lower(b"key-0010"), &upper);
+    assert_eq!(code(verify_membership(&root(&state), target(b"key-0010"), b"value-5", &proof)), "LC-ICS23-013");
     let long = vec![0; MAX_PROOF_BYTES + 1];
     assert_eq!(code(verify_absence(&root(&state), target(b"k"), &long)), "LC-ICS23-001");
+    assert_eq!(code(verify_absence(&root(&state), target(b"k"), &long[1..])), "LC-ICS23-002", "looked at");
+}
+
+/// The library judges last. No proof is known that passes our checks and not its own; if there is one, it is refused.
+#[test]
+fn a_refusal_by_the_library_stands() {
+    for layer in [Layer::Iavl, Layer::Multistore] {
+        assert_eq!(agree(layer, true), Ok(()));
+        assert_eq!(agree(layer, false), Err(Ics23Error::Disagreement { layer }));
+    }
+}
+
+#[test]
+fn long_bytes_are_cut_in_messages() {
+    let shown = |length| Bytes::of(&vec![0xab; length]).to_string();
+    assert_eq!(shown(0), "0x");
+    assert_eq!(shown(40), format!("0x{}", "ab".repeat(40)));
+    assert_eq!(shown(41), format!("0x{}… (41 bytes)", "ab".repeat(40)));
 }
 
 #[test]
@@ -208,15 +257,16 @@ fn ic_05_neighbours_are_ordered_and_adjacent() {
         });
         assert_eq!(code(result), expect, "{left} and {right}");
     }
-    // The key itself as its own neighbour.
+    // The key itself as its own neighbour, on either side and at either end: what is there would be shown absent.
     let state = state();
-    let own = NonExistenceProof {
-        key: b"key-0010".to_vec(),
-        left: Some(state.existence(5)),
-        right: Some(state.existence(6)),
-    };
-    let lower = CommitmentProof { proof: Some(Proof::Nonexist(own)) };
-    assert_eq!(code(verify_absence(&root(&state), target(b"key-0010"), &join(&lower, &state.upper()))), "LC-ICS23-015");
+    for (at, left, right) in [(5, Some(5), Some(6)), (5, Some(4), Some(5)), (0, None, Some(0)), (20, Some(20), None)] {
+        let key = format!("key-{:04}", 2 * at).into_bytes();
+        let neighbour = |at: Option<usize>| at.map(|at| state.existence(at));
+        let own = NonExistenceProof { key: key.clone(), left: neighbour(left), right: neighbour(right) };
+        let lower = CommitmentProof { proof: Some(Proof::Nonexist(own)) };
+        let proof = join(&lower, &state.upper());
+        assert_eq!(code(verify_absence(&root(&state), target(&key), &proof)), "LC-ICS23-015", "{left:?} and {right:?}");
+    }
     // A proof made for another absent key, though the neighbours would fit.
     assert_eq!(code(absence_after(|_, absence| absence.key = b"key-0011a".to_vec())), "LC-ICS23-007");
 }
@@ -234,6 +284,17 @@ fn ic_06_paths_that_end_before_they_part_do_not_panic() {
         (vec![op(0)], vec![op(1), op(0)]),
     ] {
         assert!(!are_neighbours(&left, &right));
+    }
+    // Two paths part where one goes left and the other right, not where both go one way in nodes that differ.
+    let (left, right) = (op(0), op(1));
+    assert_eq!((side(Layer::Iavl, &left), side(Layer::Iavl, &right)), (Some(Side::Left), Some(Side::Right)));
+    let (mut other_left, mut other_right) = (left.clone(), right.clone());
+    *other_left.suffix.last_mut().unwrap() ^= 1;
+    other_right.prefix[10] ^= 1;
+    for (first, second, expect) in
+        [(&left, &right, true), (&right, &left, false), (&left, &other_left, false), (&right, &other_right, false)]
+    {
+        assert_eq!(are_neighbours(core::slice::from_ref(first), core::slice::from_ref(second)), expect);
     }
     let same = absence_after(|state, absence| {
         absence.right = Some(state.existence(5));

@@ -423,6 +423,7 @@ fn encoded_proofs_have_one_form_and_are_bounded() {
     check(&[encoded, vec![0]].concat(), "LC-RLP-002");
     check(&encode_proof(&nodes(MAX_NODES + 1), &[]), "LC-RLP-012");
     check(&vec![0; MAX_PROOF_BYTES + 1], "LC-MPT-001");
+    check(&vec![0; MAX_PROOF_BYTES], "LC-RLP-002");
     let longest = vec![vec![0xab; MAX_NODE_BYTES]; MAX_NODES];
     assert!(encode_proof(&longest, &longest).len() <= MAX_PROOF_BYTES);
     assert!(StorageProof::decode(&encode_proof(&longest, &longest)).is_ok());
