@@ -160,6 +160,12 @@ fn mpt_03_inline_nodes_are_followed_and_malformed_ones_refused() {
     assert_eq!(diverging(branch(&[(0, tail(5)), (1, tail(6))], &[])), Ok(None));
     assert_eq!(diverging(tail(5)), Err("LC-MPT-014"));
     assert_eq!(diverging(list(&[vec![0x80]])), Err("LC-MPT-008"));
+    // A leaf of 31 bytes stands inside its parent, one of 32 bytes only under its hash.
+    for (value, bytes, expect) in [(26, 31, Ok(Some(vec![1; 26]))), (27, 32, Err("LC-MPT-009"))] {
+        let inline = list(&[string(&compact(&[0, 0], true)), string(&vec![1; value])]);
+        assert_eq!(inline.len(), bytes);
+        assert_eq!(walk(&a, &under(inline)), expect, "{bytes} bytes");
+    }
     // An inline list of 32 bytes or more is neither.
     let long = list(&[string(&compact(&[0; 8], true)), string(&[1; 40])]);
     assert_eq!(walk(&a, &[branch(&[(0, long)], &[])]), Err("LC-MPT-009"));
