@@ -6,11 +6,12 @@
 mod evm_support;
 
 use catenary_adapter_evm::setup::{self, Counterparty, LightClientArguments, Role, TransferArguments};
-use catenary_adapter_evm::{At, Contract, EvmAdapter, EvmConfig as AdapterConfig};
+use catenary_adapter_evm::{At, Contract, EvmAdapter, EvmConfig as AdapterConfig, Fee, GasPrice};
 use catenary_api::{
-    Broadcast, BuildRequest, Call, ChainSink, ChainSource, PacketEvent, PublicKey, SignedTx, TxBody, TxReceipt,
+    Broadcast, BuildRequest, Call, ChainSink, ChainSource, PacketEvent, PublicKey, ReplacingSink, SignedTx, TxBody,
+    TxReceipt,
 };
-use catenary_devnet::evm::{EvmConfig, EvmDevnet, Fork};
+use catenary_devnet::evm::{BaseFee, EvmConfig, EvmDevnet, Fork};
 use catenary_light_clients::qbft::{block_hash, Config, Qbft};
 use catenary_light_clients::testing::{Key, Network};
 use catenary_light_clients::{Anchor, LightClient, Timestamp, Verdict};
@@ -187,4 +188,71 @@ async fn deadlines_that_passed_and_transactions_that_fail_are_told_with_the_reas
     let receipt = rig.adapter.receipt(&signed.hash).await.unwrap().unwrap();
     assert!(!receipt.success && receipt.error.is_some(), "{receipt:?}");
     rig.devnet.shutdown().await;
+}
+
+/// The generous bound of these tests, in wei a unit of gas.
+const PRICE_MAX_WEI: u128 = 100_000_000_000;
+
+fn priced(devnet: &EvmDevnet, fee: Fee, max_wei: u128) -> EvmAdapter {
+    let mut config = AdapterConfig::new("devnet", &devnet.url(), CHAIN_ID);
+    config.fee = fee;
+    config.gas_price = GasPrice::Node;
+    config.gas_price_max_wei = Some(max_wei);
+    EvmAdapter::new(config).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_too_cheap_is_replaced_and_takes_effect_once() {
+    for (fork, fee) in
+        [(Fork::Berlin, Fee::Legacy), (Fork::London, Fee::Legacy), (Fork::London, Fee::Eip1559 { priority_wei: 8 })]
+    {
+        let funded = vec![(me().address().0, RICH)];
+        let base_fee = BaseFee::Market;
+        let devnet = EvmDevnet::start(EvmConfig { fork, base_fee, funded, ..on_demand() }).await.unwrap();
+        let mut rig = Rig { adapter: priced(&devnet, fee, PRICE_MAX_WEI), devnet };
+        let token = rig.create(setup::deploy_test_token("Test", "TST").unwrap()).await;
+
+        rig.devnet.set_price_min(1_000_000_000_000);
+        let body = TxBody::Call(vec![setup::mint(&token, &me().address().0, "7").unwrap()]);
+        let mut versions = vec![rig.sign(&body).await.unwrap()];
+        assert_eq!(rig.adapter.broadcast(&versions[0]).await, Broadcast::Accepted);
+        for _ in 0..3 {
+            rig.devnet.mine(1).await.unwrap();
+            let unsigned = rig.adapter.replacement(versions.last().unwrap()).await.unwrap().unwrap();
+            let dearer = rig.adapter.finish(&unsigned, &me().sign(&unsigned.digest.0)).unwrap();
+            assert_eq!(rig.adapter.broadcast(&dearer).await, Broadcast::Accepted, "{fork:?} {fee:?}");
+            versions.push(dearer);
+        }
+        for version in &versions {
+            assert_eq!(rig.adapter.receipt(&version.hash).await.unwrap(), None);
+        }
+        rig.devnet.set_price_min(0);
+        rig.devnet.mine(2).await.unwrap();
+        let (last, earlier) = versions.split_last().unwrap();
+        assert!(rig.adapter.receipt(&last.hash).await.unwrap().unwrap().success);
+        for version in earlier {
+            assert_eq!(rig.adapter.receipt(&version.hash).await.unwrap(), None);
+            assert!(matches!(rig.adapter.broadcast(version).await, Broadcast::NonceMismatch(_)));
+        }
+        let minted = rig.adapter.token_balance(&token, &me().address().0, At::Latest).await.unwrap();
+        assert_eq!(minted, "7", "once");
+        // A bound that is reached ends it, and one that is passed from the start lets nothing be signed.
+        let bound = if fee == Fee::Legacy { 0 } else { 8 };
+        rig.adapter = priced(&rig.devnet, fee, bound);
+        let refused = rig.adapter.replacement(last).await.unwrap();
+        assert_eq!(refused, None, "{fork:?} {fee:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_over_the_bound_is_not_signed() {
+    for (fork, fee) in [(Fork::London, Fee::Legacy), (Fork::London, Fee::Eip1559 { priority_wei: 8 })] {
+        let (funded, base_fee) = (vec![(me().address().0, RICH)], BaseFee::Market);
+        let devnet = EvmDevnet::start(EvmConfig { fork, base_fee, funded, ..on_demand() }).await.unwrap();
+        let rig = Rig { adapter: priced(&devnet, fee, 1_000), devnet };
+        let deploy = TxBody::Call(vec![setup::deploy_test_token("Test", "TST").unwrap()]);
+        let error = rig.sign(&deploy).await.unwrap_err();
+        assert_eq!(error.code, "EVM-TXN-011");
+        assert!(error.message.contains("gas_price_max_wei is 1000"), "{error}");
+    }
 }

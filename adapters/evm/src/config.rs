@@ -24,8 +24,22 @@ pub enum GasPrice {
         /// Wei a unit of gas.
         wei: u128,
     },
-    /// What the node suggests (`eth_gasPrice`) when the transaction is built.
+    /// What the node suggests (`eth_gasPrice`) when the transaction is built; needs
+    /// [`gas_price_max_wei`](EvmConfig::gas_price_max_wei).
     Node,
+}
+
+/// How a transaction pays for its gas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fee {
+    /// One price, as every fork takes it.
+    Legacy,
+    /// The base fee of its block and a tip (EIP-1559), from London on; needs
+    /// [`gas_price_max_wei`](EvmConfig::gas_price_max_wei).
+    Eip1559 {
+        /// Tip for the proposer, in wei a unit of gas.
+        priority_wei: u128,
+    },
 }
 
 /// Configuration of one EVM chain.
@@ -45,8 +59,13 @@ pub struct EvmConfig {
     pub router: Option<Address>,
     /// Base slot of the router's commitments: [`COMMITMENT_SLOT`] unless the router is another implementation.
     pub commitment_slot: [u8; 32],
-    /// Gas price.
+    /// Gas price of legacy transactions.
     pub gas_price: GasPrice,
+    /// Most wei a unit of gas, whatever the node asks for; transactions are replaced at higher prices up to it, and
+    /// never where it is `None`.
+    pub gas_price_max_wei: Option<u128>,
+    /// How transactions pay.
+    pub fee: Fee,
     /// Gas limit of a transaction, in percent of its estimate.
     pub gas_multiplier_percent: u64,
     /// Most gas of a transaction.
@@ -70,6 +89,8 @@ impl EvmConfig {
             router: None,
             commitment_slot: COMMITMENT_SLOT,
             gas_price: GasPrice::Fixed { wei: 0 },
+            gas_price_max_wei: None,
+            fee: Fee::Legacy,
             gas_multiplier_percent: 130,
             gas_max: 30_000_000,
             tx_bytes_max: TX_BYTES_MAX,
@@ -97,6 +118,9 @@ impl EvmConfig {
         if self.gas_max < 21_000 {
             return refuse(format!("gas_max is {}, below the 21000 of an empty transaction", self.gas_max));
         }
+        if let Some(reason) = self.unbounded_price() {
+            return refuse(reason);
+        }
         let mut urls = Vec::with_capacity(self.urls.len());
         for (index, text) in self.urls.iter().enumerate() {
             match Url::parse(text) {
@@ -106,6 +130,23 @@ impl EvmConfig {
             }
         }
         Ok(urls)
+    }
+
+    /// Why the price of gas has no bound, or one that it is over from the start.
+    fn unbounded_price(&self) -> Option<String> {
+        let least_wei = match (self.fee, self.gas_price) {
+            (Fee::Eip1559 { priority_wei }, _) => priority_wei,
+            (Fee::Legacy, GasPrice::Fixed { wei }) => wei,
+            (Fee::Legacy, GasPrice::Node) => 0,
+        };
+        let asks = matches!((self.fee, self.gas_price), (Fee::Eip1559 { .. }, _) | (_, GasPrice::Node));
+        match self.gas_price_max_wei {
+            None if asks => Some("the node names the price of gas, so set gas_price_max_wei".to_owned()),
+            Some(max) if least_wei > max => {
+                Some(format!("gas costs {least_wei} wei at least, gas_price_max_wei is {max}"))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -151,5 +192,15 @@ mod tests {
         check(|c| c.gas_multiplier_percent = 99, "gas_multiplier_percent is 99");
         check(|c| c.gas_multiplier_percent = 1_001, "gas_multiplier_percent is 1001");
         check(|c| c.gas_max = 20_999, "gas_max is 20999");
+        check(|c| c.gas_price = GasPrice::Node, "set gas_price_max_wei");
+        check(|c| c.fee = Fee::Eip1559 { priority_wei: 0 }, "set gas_price_max_wei");
+        let max = |c: &mut EvmConfig| c.gas_price_max_wei = Some(9);
+        check(|c| (max(c), c.gas_price = GasPrice::Node).0, "");
+        check(|c| (max(c), c.gas_price = GasPrice::Fixed { wei: 9 }).0, "");
+        check(
+            |c| (max(c), c.gas_price = GasPrice::Fixed { wei: 10 }).0,
+            "costs 10 wei at least, gas_price_max_wei is 9",
+        );
+        check(|c| (max(c), c.fee = Fee::Eip1559 { priority_wei: 10 }).0, "gas_price_max_wei is 9");
     }
 }

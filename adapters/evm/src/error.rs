@@ -277,6 +277,17 @@ pub enum Error {
         /// Hash of the bytes.
         expected: Hash32,
     },
+    /// The node asks for a higher price of gas than is allowed.
+    #[error(
+        "the node asks for {asked_wei} wei a unit of gas, gas_price_max_wei is {max_wei}; nothing is signed: wait until \
+         gas is cheaper, ask another endpoint, or raise the bound"
+    )]
+    PriceTooHigh {
+        /// What the node asks for.
+        asked_wei: u128,
+        /// What is allowed.
+        max_wei: u128,
+    },
     /// A receipt is malformed or of another transaction.
     #[error("receipt of {hash}: {reason}")]
     Receipt {
@@ -326,6 +337,7 @@ impl Error {
             Self::Refused { .. } => "EVM-TXN-008",
             Self::OtherHash { .. } => "EVM-TXN-009",
             Self::Receipt { .. } => "EVM-TXN-010",
+            Self::PriceTooHigh { .. } => "EVM-TXN-011",
         }
     }
 

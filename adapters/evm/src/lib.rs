@@ -15,6 +15,7 @@ mod config;
 mod contract;
 mod error;
 mod events;
+mod fee;
 mod header;
 mod json;
 pub mod limits;
@@ -32,7 +33,7 @@ mod tx;
 
 pub use abi::Contract;
 pub use adapter::{At, EvmAdapter};
-pub use config::{EvmConfig, GasPrice, COMMITMENT_SLOT, TX_BYTES_MAX};
+pub use config::{EvmConfig, Fee, GasPrice, COMMITMENT_SLOT, TX_BYTES_MAX};
 pub use error::{Error, Result};
 pub use reads::TokenInfo;
 pub use tx::{checksummed, parse_address};

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use catenary_api::{
-    Account, Broadcast, BuildRequest, ChainSink, Message, PlainBuildRequest, PlainSink, PublicKey, SignedTx,
-    SinkLimits, TxHash, TxReceipt, UnsignedTx,
+    Account, Broadcast, BuildRequest, ChainSink, Message, PlainBuildRequest, PlainSink, PublicKey, ReplacingSink,
+    SignedTx, SinkLimits, TxHash, TxReceipt, UnsignedTx,
 };
 use catenary_light_clients::Hash32;
 use catenary_protocol::attestation::Address;
@@ -12,8 +12,8 @@ use ethers_providers::JsonRpcError;
 use serde_json::{json, Map, Value};
 
 use crate::adapter::{revert_data, EvmAdapter};
-use crate::config::GasPrice;
 use crate::error::{shorten, Error, Result};
+use crate::fee::Price;
 use crate::json::{self as strict, hex0x, to_quantity};
 use crate::rpc::Request;
 use crate::tx::{self, checksummed, Gas, Payload};
@@ -70,20 +70,6 @@ impl EvmAdapter {
         Ok(Account { address: checksummed(&address), number: 0, nonce, balance })
     }
 
-    async fn gas_price_wei(&self) -> Result<u128> {
-        match self.config.gas_price {
-            GasPrice::Fixed { wei } => Ok(wei),
-            GasPrice::Node => {
-                let answer = self.rpc.call("eth_gasPrice", json!([])).await?;
-                let bytes = strict::quantity_bytes(Some(&answer), 16).map_err(|reason| Error::Config {
-                    chain: self.config.name.clone(),
-                    reason: format!("the node's gas price {reason}; set gas_price_wei"),
-                })?;
-                Ok(bytes.iter().fold(0, |sum, byte| (sum << 8) | u128::from(*byte)))
-            }
-        }
-    }
-
     async fn build_tx(&self, request: PlainBuildRequest<'_>) -> Result<UnsignedTx> {
         let payload = tx::payload(|| self.router(), &request.body)?;
         let max = self.config.tx_bytes_max;
@@ -92,10 +78,10 @@ impl EvmAdapter {
             return Err(Error::TxTooLarge { got: payload.data.len(), max });
         }
         let from = tx::address_of(request.public_key)?;
-        let price_wei = self.gas_price_wei().await?;
-        let estimate = self.estimate(&from, &payload, price_wei).await?;
+        let price = self.price().await?;
+        let estimate = self.estimate(&from, &payload, price).await?;
         let limit = estimate.saturating_mul(self.config.gas_multiplier_percent) / 100;
-        let gas = Gas { limit: limit.min(self.config.gas_max), price_wei };
+        let gas = Gas { limit: limit.min(self.config.gas_max), price };
         let unsigned = tx::unsigned(self.config.chain_id, payload, request.nonce, gas);
         if unsigned.size_bytes > max {
             return Err(Error::TxTooLarge { got: unsigned.size_bytes, max });
@@ -103,7 +89,7 @@ impl EvmAdapter {
         Ok(unsigned)
     }
 
-    async fn estimate(&self, from: &Address, payload: &Payload, price_wei: u128) -> Result<u64> {
+    async fn estimate(&self, from: &Address, payload: &Payload, price: Price) -> Result<u64> {
         let mut call = Map::new();
         call.insert("from".to_owned(), hex0x(from).into());
         if let Some(to) = payload.to {
@@ -111,7 +97,7 @@ impl EvmAdapter {
         }
         call.insert("data".to_owned(), hex0x(&payload.data).into());
         call.insert("gas".to_owned(), to_quantity(self.config.gas_max));
-        call.insert("gasPrice".to_owned(), format!("{price_wei:#x}").into());
+        call.extend(price.fields().into_iter().map(|(name, value)| (name.to_owned(), value)));
         match self.rpc.call("eth_estimateGas", Value::Array(vec![Value::Object(call)])).await {
             Ok(answer) => {
                 let at = payload.to.unwrap_or_default();
@@ -138,6 +124,13 @@ impl EvmAdapter {
         } else {
             Error::Node { endpoint, method, error }
         }
+    }
+
+    /// The same transaction at a higher price. Only bytes that `finish` made are taken.
+    async fn replaced(&self, previous: &SignedTx) -> Result<Option<UnsignedTx>> {
+        let (payload, nonce, gas) = tx::reopened(self.config.chain_id, &previous.bytes)?;
+        let Some(price) = self.replacement_price(gas.price).await? else { return Ok(None) };
+        Ok(Some(tx::unsigned(self.config.chain_id, payload, nonce, Gas { price, ..gas })))
     }
 
     async fn send(&self, tx: &SignedTx) -> Broadcast {
@@ -251,6 +244,13 @@ impl ChainSink for EvmAdapter {
             gas_max: self.config.gas_max,
             messages_max: limits::MESSAGES_MAX,
         }
+    }
+}
+
+#[async_trait]
+impl ReplacingSink for EvmAdapter {
+    async fn replacement(&self, previous: &SignedTx) -> catenary_api::Result<Option<UnsignedTx>> {
+        Ok(self.replaced(previous).await?)
     }
 }
 

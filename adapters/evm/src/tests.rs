@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use catenary_api::{
-    Account, Broadcast, BuildRequest, Call, ChainSink, ChainSource, PublicKey, SignedTx, TxBody, TxHash, UnsignedTx,
+    Account, Broadcast, BuildRequest, Call, ChainSink, ChainSource, PublicKey, ReplacingSink, SignedTx, TxBody, TxHash,
+    UnsignedTx,
 };
 use catenary_light_clients::{Class, Hash32};
 use ethers_core::abi::Token;
@@ -11,7 +12,7 @@ use ethers_core::utils::rlp::Rlp;
 use serde_json::{json, Value};
 
 use crate::abi::{self, Contract};
-use crate::config::GasPrice;
+use crate::config::{Fee, GasPrice};
 use crate::json::hex0x;
 use crate::testing::{adapter, blocks, logs, proof, receipts, with};
 use crate::EvmAdapter;
@@ -53,6 +54,7 @@ async fn gas_is_estimated_multiplied_and_bounded() {
         adapter(
             |config| {
                 config.gas_price = GasPrice::Node;
+                config.gas_price_max_wei = Some(1_000_000_000);
                 config.gas_max = 300_000;
                 config.gas_multiplier_percent = percent;
             },
@@ -64,6 +66,101 @@ async fn gas_is_estimated_multiplied_and_bounded() {
         assert_eq!((unsigned.gas_limit, unsigned.nonce), (expected, 4), "{percent} %");
         assert_eq!(Rlp::new(&unsigned.payload).val_at::<u64>(1).unwrap(), 1_000_000_000, "the node's price");
     }
+}
+
+#[tokio::test]
+async fn a_price_over_the_bound_is_refused_before_anything_is_built() {
+    let history = |next: &str| json!({ "oldestBlock": "0x1", "gasUsedRatio": [0.5], "baseFeePerGas": ["0x1", next] });
+    let check = |fee: Fee, answer: Value, max_wei: u128, expect: Result<[u64; 2], &'static str>| async move {
+        let adapter = adapter(
+            |config| {
+                (config.fee, config.gas_price, config.gas_price_max_wei) = (fee, GasPrice::Node, Some(max_wei));
+            },
+            move |method, _| match method {
+                "eth_gasPrice" | "eth_feeHistory" => Ok(answer.clone()),
+                "eth_estimateGas" => Ok(json!("0x5208")),
+                other => panic!("{other}"),
+            },
+        );
+        match (build(&adapter).await, expect) {
+            (Ok(unsigned), Ok(prices)) => {
+                let typed = fee != Fee::Legacy;
+                let list = Rlp::new(&unsigned.payload[usize::from(typed)..]);
+                let at = |index: usize| list.val_at::<u64>(index).unwrap();
+                assert_eq!(if typed { [at(3), at(2)] } else { [at(1), at(1)] }, prices);
+            }
+            (Err(error), Err(words)) => {
+                assert!(error.code == "EVM-TXN-011" || error.code == "EVM-CFG-001", "{error}");
+                assert!(error.message.contains(words), "{error}, expected {words}");
+            }
+            (got, expect) => panic!("{got:?}, expected {expect:?}"),
+        }
+    };
+    let tip = |priority_wei: u128| Fee::Eip1559 { priority_wei };
+    check(Fee::Legacy, json!("0x64"), 100, Ok([100, 100])).await;
+    check(Fee::Legacy, json!("0x65"), 100, Err("asks for 101 wei a unit of gas, gas_price_max_wei is 100")).await;
+    check(Fee::Legacy, json!("0xfffffffffffffffff"), 100, Err("gas_price_max_wei is 100")).await;
+    check(Fee::Legacy, json!("cheap"), 100, Err("eth_gasPrice")).await;
+    check(tip(3), history("0x14"), 100, Ok([43, 3])).await;
+    check(tip(3), history("0x14"), 30, Ok([30, 3])).await;
+    check(tip(3), history("0x14"), 23, Ok([23, 3])).await;
+    check(tip(3), history("0x14"), 22, Err("asks for 23 wei a unit of gas, gas_price_max_wei is 22")).await;
+    check(tip(0), history("0x0"), 0, Ok([0, 0])).await;
+    check(tip(0), json!({ "baseFeePerGas": ["0x1"] }), 9, Err("two base fees")).await;
+    check(tip(0), json!({}), 9, Err("eth_feeHistory) is missing")).await;
+}
+
+#[tokio::test]
+async fn a_replacement_is_the_same_transaction_at_a_higher_price_within_the_bound() {
+    let check = |fee: Fee, node: [u64; 2], max_wei: Option<u128>, expect: Option<[u64; 2]>| async move {
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let adapter = adapter(
+            |config| {
+                config.fee = fee;
+                config.gas_price =
+                    if max_wei.is_some() { GasPrice::Node } else { GasPrice::Fixed { wei: node[0].into() } };
+                config.gas_price_max_wei = max_wei;
+            },
+            move |method, _| {
+                let now = || node[calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed).min(1)];
+                match method {
+                    "eth_gasPrice" => Ok(json!(format!("{:#x}", now()))),
+                    "eth_feeHistory" => Ok(json!({ "baseFeePerGas": ["0x0", format!("{:#x}", now())] })),
+                    "eth_estimateGas" => Ok(json!("0x5208")),
+                    other => panic!("{other}"),
+                }
+            },
+        );
+        let first = build(&adapter).await.unwrap();
+        let signing = k256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap();
+        let (signature, recovery) = signing.sign_prehash_recoverable(&first.digest.0).unwrap();
+        let signature = [&signature.to_bytes()[..], &[recovery.to_byte()]].concat().try_into().unwrap();
+        let signed = adapter.finish(&first, &signature).unwrap();
+        let second = adapter.replacement(&signed).await.unwrap();
+        assert_eq!(second.is_some(), expect.is_some(), "{second:?}");
+        let (Some(second), Some(prices)) = (second, expect) else { return };
+        assert_eq!((second.nonce, second.gas_limit), (first.nonce, first.gas_limit));
+        let start = usize::from(fee != Fee::Legacy);
+        let (old, new) = (Rlp::new(&first.payload[start..]), Rlp::new(&second.payload[start..]));
+        let price_fields = if start == 1 { [3, 2] } else { [1, 1] };
+        for index in 0..old.item_count().unwrap() {
+            let same = old.at(index).unwrap().as_raw() == new.at(index).unwrap().as_raw();
+            assert_eq!(same, !price_fields.contains(&index), "field {index}");
+        }
+        assert_eq!(price_fields.map(|index| new.val_at::<u64>(index).unwrap()), prices);
+    };
+    let tip = |priority_wei: u128| Fee::Eip1559 { priority_wei };
+    check(Fee::Legacy, [80, 80], Some(100), Some([90, 90])).await;
+    check(Fee::Legacy, [80, 95], Some(100), Some([95, 95])).await;
+    check(Fee::Legacy, [80, 500], Some(100), Some([90, 90])).await;
+    check(Fee::Legacy, [80, 80], Some(90), Some([90, 90])).await;
+    check(Fee::Legacy, [80, 80], Some(89), None).await;
+    check(Fee::Legacy, [80, 80], None, None).await;
+    check(Fee::Legacy, [0, 0], None, None).await;
+    check(tip(8), [36, 36], Some(200), Some([90, 9])).await;
+    check(tip(8), [36, 96], Some(200), Some([200, 9])).await;
+    check(tip(0), [40, 40], Some(90), Some([90, 1])).await;
+    check(tip(0), [40, 40], Some(89), None).await;
 }
 
 #[tokio::test]

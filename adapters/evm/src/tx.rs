@@ -1,15 +1,18 @@
-//! Legacy transactions with EIP-155 replay protection: what permissioned EVM networks take, old forks included.
+//! Transactions: legacy ones with EIP-155 replay protection, which permissioned EVM networks take, old forks included;
+//! and those of EIP-1559.
 
 use catenary_api::{BodyView, PublicKey, SignedTx, TxHash, UnsignedTx};
 use catenary_light_clients::Hash32;
 use catenary_protocol::attestation::Address;
-use ethers_core::types::{Signature, TransactionRequest, U256};
+use ethers_core::types::transaction::eip2718::TypedTransaction;
+use ethers_core::types::{Eip1559TransactionRequest, NameOrAddress, Signature, TransactionRequest, U256};
 use ethers_core::utils::rlp::Rlp;
 use ethers_core::utils::{keccak256, public_key_to_address, to_checksum};
 use k256::ecdsa::VerifyingKey;
 
 use crate::abi;
 use crate::error::{Error, Result};
+use crate::fee::Price;
 use crate::limits;
 
 /// Target and data of a transaction.
@@ -70,19 +73,26 @@ pub fn parse_address(text: &str) -> Result<Address> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Gas {
     pub(crate) limit: u64,
-    pub(crate) price_wei: u128,
+    pub(crate) price: Price,
 }
+
+/// Type byte of an EIP-1559 transaction (EIP-2718).
+const DYNAMIC: u8 = 2;
 
 /// The unsigned transaction.
 pub(crate) fn unsigned(chain_id: u64, payload: Payload, nonce: u64, gas: Gas) -> UnsignedTx {
-    let mut tx = TransactionRequest::new()
-        .nonce(nonce)
-        .gas_price(U256::from(gas.price_wei))
-        .gas(gas.limit)
-        .value(0u64)
-        .data(payload.data)
-        .chain_id(chain_id);
-    tx.to = payload.to.map(|address| ethers_core::types::Address::from(address).into());
+    let to = payload.to.map(|address| NameOrAddress::from(ethers_core::types::Address::from(address)));
+    let tx: TypedTransaction = match gas.price {
+        Price::Legacy { wei } => {
+            let tx = TransactionRequest::new().nonce(nonce).gas_price(U256::from(wei)).gas(gas.limit).value(0u64);
+            TransactionRequest { to, ..tx.data(payload.data).chain_id(chain_id) }.into()
+        }
+        Price::Dynamic { max_fee_wei, priority_wei } => {
+            let tx = Eip1559TransactionRequest::new().nonce(nonce).gas(gas.limit).value(0u64);
+            let tx = tx.max_fee_per_gas(max_fee_wei).max_priority_fee_per_gas(priority_wei);
+            Eip1559TransactionRequest { to, ..tx.data(payload.data).chain_id(chain_id) }.into()
+        }
+    };
     let rlp = tx.rlp();
     UnsignedTx {
         digest: Hash32(keccak256(&rlp)),
@@ -93,15 +103,24 @@ pub(crate) fn unsigned(chain_id: u64, payload: Payload, nonce: u64, gas: Gas) ->
     }
 }
 
+/// An unsigned transaction from its encoding.
+fn decode_unsigned(payload: &[u8]) -> Option<TypedTransaction> {
+    match payload.split_first() {
+        Some((&DYNAMIC, list)) => {
+            Eip1559TransactionRequest::decode_base_rlp(&Rlp::new(list), &mut 0).ok().map(Into::into)
+        }
+        _ => TransactionRequest::decode_unsigned_rlp(&Rlp::new(payload)).ok().map(Into::into),
+    }
+}
+
 /// Puts the signature in. The payload must be what [`unsigned`] made for this chain, byte for byte.
 pub(crate) fn signed(chain_id: u64, unsigned: &UnsignedTx, signature: &[u8; 65]) -> Result<SignedTx> {
     let refuse = |reason: &str| Error::Unsigned { reason: reason.to_owned() };
-    let tx = TransactionRequest::decode_unsigned_rlp(&Rlp::new(&unsigned.payload))
-        .map_err(|_| refuse("the payload is no transaction"))?;
+    let tx = decode_unsigned(&unsigned.payload).ok_or_else(|| refuse("the payload is no transaction"))?;
     if tx.rlp().as_ref() != unsigned.payload.as_slice() {
         return Err(refuse("the payload is not canonically encoded"));
     }
-    if tx.chain_id != Some(chain_id.into()) || tx.nonce != Some(unsigned.nonce.into()) {
+    if tx.chain_id() != Some(chain_id.into()) || tx.nonce() != Some(&unsigned.nonce.into()) {
         return Err(refuse("the payload is for another chain or nonce"));
     }
     if Hash32(keccak256(&unsigned.payload)) != unsigned.digest {
@@ -113,12 +132,59 @@ pub(crate) fn signed(chain_id: u64, unsigned: &UnsignedTx, signature: &[u8; 65])
         [v @ 0..=1] => u64::from(*v),
         _ => return Err(refuse("v of the signature is neither 0 nor 1")),
     };
-    // EIP-155; the configuration keeps the sum within 64 bits.
-    let v = chain_id.saturating_mul(2).saturating_add(35).saturating_add(recovery_id);
+    let v = match tx {
+        // EIP-155; the configuration keeps the sum within 64 bits.
+        TypedTransaction::Legacy(_) => chain_id.saturating_mul(2).saturating_add(35).saturating_add(recovery_id),
+        _ => recovery_id,
+    };
     let signature = Signature { r: U256::from_big_endian(r), s: U256::from_big_endian(s), v };
     let bytes = tx.rlp_signed(&signature).to_vec();
     let hash = TxHash(Hash32(keccak256(&bytes)));
     Ok(SignedTx { bytes, hash })
+}
+
+/// What a signed transaction of ours carries, its nonce and its gas. Only what [`signed`] makes is taken: this chain, no
+/// value, no access list, one encoding.
+pub(crate) fn reopened(chain_id: u64, bytes: &[u8]) -> Result<(Payload, u64, Gas)> {
+    let refuse = |reason: &str| Error::Unsigned { reason: reason.to_owned() };
+    let decoded = match bytes.split_first() {
+        Some((&DYNAMIC, list)) => Eip1559TransactionRequest::decode_signed_rlp(&Rlp::new(list))
+            .ok()
+            // A larger one is none of ours, and has no meaning that could be encoded again.
+            .filter(|(_, signature)| signature.v <= 1)
+            .map(|(tx, signature)| (TypedTransaction::Eip1559(tx), signature)),
+        _ => TransactionRequest::decode_signed_rlp(&Rlp::new(bytes))
+            .ok()
+            .map(|(tx, signature)| (TypedTransaction::Legacy(tx), signature)),
+    };
+    let (tx, signature) = decoded.ok_or_else(|| refuse("the bytes to replace are no signed transaction"))?;
+    if tx.rlp_signed(&signature).as_ref() != bytes {
+        return Err(refuse("the transaction to replace is not canonically encoded"));
+    }
+    let price = match &tx {
+        TypedTransaction::Legacy(tx) => tx.gas_price.and_then(small).map(|wei| Price::Legacy { wei }),
+        TypedTransaction::Eip1559(tx) => tx
+            .max_fee_per_gas
+            .and_then(small)
+            .zip(tx.max_priority_fee_per_gas.and_then(small))
+            .map(|(max_fee_wei, priority_wei)| Price::Dynamic { max_fee_wei, priority_wei }),
+        TypedTransaction::Eip2930(_) => None,
+    };
+    let whole = |value: Option<&U256>| value.copied().and_then(small).and_then(|value| u64::try_from(value).ok());
+    let (Some(price), Some(limit), Some(nonce)) = (price, whole(tx.gas()), whole(tx.nonce())) else {
+        return Err(refuse("the transaction to replace has a number that none of ours has"));
+    };
+    let plain = tx.value().is_none_or(U256::is_zero) && tx.access_list().is_none_or(|list| list.0.is_empty());
+    if tx.chain_id() != Some(chain_id.into()) || !plain {
+        return Err(refuse("the transaction to replace is for another chain, or carries value"));
+    }
+    let to = tx.to_addr().map(|address| address.0);
+    let data = tx.data().map(|data| data.to_vec()).unwrap_or_default();
+    Ok((Payload { to, data }, nonce, Gas { limit, price }))
+}
+
+fn small(number: U256) -> Option<u128> {
+    u128::try_from(number).ok()
 }
 
 #[cfg(test)]
@@ -132,6 +198,7 @@ mod tests {
     use crate::testing::receipts;
 
     const CHAIN_ID: u64 = 1337;
+    const FREE: Price = Price::Legacy { wei: 0 };
 
     fn build(payload: Payload, nonce: u64, gas: Gas) -> UnsignedTx {
         unsigned(CHAIN_ID, payload, nonce, gas)
@@ -140,7 +207,7 @@ mod tests {
     /// A recorded transaction, built again: unsigned form, and the signature that it had.
     fn rebuild(tx: &Value) -> (UnsignedTx, [u8; 65]) {
         let payload = Payload { to: json::fixed(tx.get("to")).ok(), data: json::data(tx.get("input")).unwrap() };
-        let gas = Gas { limit: json::quantity(tx.get("gas")).unwrap(), price_wei: 0 };
+        let gas = Gas { limit: json::quantity(tx.get("gas")).unwrap(), price: FREE };
         let mut signature = [0; 65];
         for (field, end) in [("r", 32), ("s", 64)] {
             let bytes = json::quantity_bytes(tx.get(field), 32).unwrap();
@@ -166,18 +233,74 @@ mod tests {
 
     #[test]
     fn contracts_are_created_with_an_empty_target_and_prices_are_kept() {
-        let gas = Gas { limit: 100_000, price_wei: u128::from(u64::MAX) + 5 };
+        let wei = u128::from(u64::MAX) + 5;
+        let gas = Gas { limit: 100_000, price: Price::Legacy { wei } };
         let unsigned = build(Payload { to: None, data: vec![1, 2, 3] }, 0, gas);
         let signed = signed(CHAIN_ID, &unsigned, &[1; 65]).unwrap();
         let list = Rlp::new(&signed.bytes);
         assert_eq!(list.val_at::<Vec<u8>>(3).unwrap(), Vec::<u8>::new(), "no target");
-        assert_eq!(list.val_at::<U256>(1).unwrap(), U256::from(gas.price_wei));
+        assert_eq!(list.val_at::<U256>(1).unwrap(), U256::from(wei));
         assert_eq!(list.val_at::<u64>(6).unwrap(), 2 * CHAIN_ID + 36, "v of recovery id 1");
     }
 
     #[test]
+    fn a_dynamic_price_is_encoded_as_the_standard_says() {
+        let price = Price::Dynamic { max_fee_wei: 2_000_000_007, priority_wei: 7 };
+        let unsigned = build(Payload { to: Some([7; 20]), data: vec![9; 40] }, 5, Gas { limit: 90_000, price });
+        let signed = signed(CHAIN_ID, &unsigned, &[1; 65]).unwrap();
+        let (kind, list) = signed.bytes.split_first().unwrap();
+        let list = Rlp::new(list);
+        assert_eq!((*kind, list.item_count().unwrap()), (2, 12));
+        let numbers: Vec<u64> = (0..5).map(|index| list.val_at(index).unwrap()).collect();
+        assert_eq!(numbers, [CHAIN_ID, 5, 7, 2_000_000_007, 90_000]);
+        assert_eq!(list.val_at::<Vec<u8>>(5).unwrap(), vec![7; 20]);
+        assert_eq!((list.val_at::<u64>(6).unwrap(), list.val_at::<Vec<u8>>(7).unwrap()), (0, vec![9; 40]));
+        assert!(list.at(8).unwrap().is_empty(), "no access list");
+        assert_eq!(list.val_at::<u64>(9).unwrap(), 1, "the recovery id as it is");
+        assert!(signed.bytes.len() <= unsigned.size_bytes);
+        assert_eq!(unsigned.digest.0, keccak256(&unsigned.payload));
+    }
+
+    #[test]
+    fn a_signed_transaction_is_opened_again_and_nothing_else() {
+        let dynamic = Price::Dynamic { max_fee_wei: 9, priority_wei: 2 };
+        let signature = |unsigned: &UnsignedTx| {
+            let key = k256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap();
+            let (signature, recovery) = key.sign_prehash_recoverable(&unsigned.digest.0).unwrap();
+            let mut bytes = [0; 65];
+            bytes[..64].copy_from_slice(&signature.to_bytes());
+            bytes[64] = recovery.to_byte();
+            bytes
+        };
+        for price in [FREE, Price::Legacy { wei: 77 }, dynamic] {
+            for to in [None, Some([7; 20])] {
+                let payload = Payload { to, data: vec![9; 40] };
+                let gas = Gas { limit: 90_000, price };
+                let unsigned = build(payload.clone(), 5, gas);
+                let signed = signed(CHAIN_ID, &unsigned, &signature(&unsigned)).unwrap();
+                assert_eq!(reopened(CHAIN_ID, &signed.bytes).unwrap(), (payload.clone(), 5, gas));
+                assert_eq!(build(payload, 5, gas), unsigned, "the same again, to the byte");
+                let check = |chain_id: u64, bytes: &[u8], words: &str| {
+                    let error = reopened(chain_id, bytes).unwrap_err();
+                    assert_eq!(error.code(), "EVM-TXN-006");
+                    assert!(error.to_string().contains(words), "{error}, expected {words}");
+                };
+                check(CHAIN_ID + 1, &signed.bytes, "another chain");
+                check(CHAIN_ID, &[&signed.bytes[..], &[0]].concat(), "not canonically");
+                check(CHAIN_ID, &signed.bytes[1..], "no signed transaction");
+                check(CHAIN_ID, &[], "no signed transaction");
+            }
+        }
+        for recorded in receipts() {
+            let (unsigned, signature) = rebuild(&recorded["tx"]);
+            let signed = signed(CHAIN_ID, &unsigned, &signature).unwrap();
+            assert_eq!(reopened(CHAIN_ID, &signed.bytes).unwrap().1, unsigned.nonce);
+        }
+    }
+
+    #[test]
     fn only_what_was_built_is_finished() {
-        let good = build(Payload { to: Some([7; 20]), data: vec![9; 40] }, 5, Gas { limit: 21_000, price_wei: 0 });
+        let good = build(Payload { to: Some([7; 20]), data: vec![9; 40] }, 5, Gas { limit: 21_000, price: FREE });
         let check = |change: &dyn Fn(&mut UnsignedTx), chain_id: u64, signature: [u8; 65], words: &str| {
             let mut unsigned = good.clone();
             change(&mut unsigned);

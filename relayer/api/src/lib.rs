@@ -23,6 +23,7 @@ pub use plain::{BodyView, MessageView, PlainBuildRequest, PlainSink};
 pub use search::{PacketSearch, Search, SearchKind};
 pub use signer::{KeyId, PublicKey, Purpose, SignRequest, Signer};
 pub use sink::{
-    Account, Broadcast, BuildRequest, Call, ChainSink, Message, SignedTx, SinkLimits, TxBody, TxReceipt, UnsignedTx,
+    Account, Broadcast, BuildRequest, Call, ChainSink, Message, ReplacingSink, SignedTx, SinkLimits, TxBody, TxReceipt,
+    UnsignedTx,
 };
 pub use source::ChainSource;

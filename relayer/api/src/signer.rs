@@ -33,6 +33,14 @@ pub enum Purpose {
         /// Nonce or sequence: a second, different digest for it is refused.
         nonce: u64,
     },
+    /// The transaction that waits for its nonce, at a higher fee: the one way to a second digest for a nonce. Whoever
+    /// asks has made it from the bytes of the first, so that only one of the two can take effect, and both do the same.
+    Replacement {
+        /// Chain's name in the config.
+        chain: String,
+        /// Nonce: something must have been signed for it and be on its way.
+        nonce: u64,
+    },
 }
 
 /// A request to sign.

@@ -211,3 +211,16 @@ pub trait ChainSink: Send + Sync {
     /// Bounds of one transaction.
     fn limits(&self) -> SinkLimits;
 }
+
+/// Raises the price of a transaction that no block takes, beside [`ChainSink`]: for chains where a dearer transaction
+/// with the same nonce takes the place of one that waits.
+#[async_trait]
+pub trait ReplacingSink: Send + Sync {
+    /// The same transaction at a higher price, made from the signed bytes of the one before: nonce, target and data are
+    /// the same by construction, so that at most one of the two can take effect and both do the same. `None` when a
+    /// higher price would be over the configured bound. Asks the node for a price, changes nothing, is cancel safe.
+    ///
+    /// # Errors
+    /// Transport errors; bytes that `finish` did not make.
+    async fn replacement(&self, previous: &SignedTx) -> Result<Option<UnsignedTx>>;
+}

@@ -111,6 +111,14 @@ pub struct Intent {
     pub packets: Vec<PacketKey>,
     /// When it was decided, in Unix seconds.
     pub at_seconds: u64,
+    /// How many transactions with its nonce it takes the place of: the same body at a lower fee each.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub replacement: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_none_yet(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What became of a transaction.
@@ -196,6 +204,20 @@ pub struct SignedTx {
     /// Signed digest.
     #[serde(with = "hash_hex")]
     pub digest: Hash32,
+    /// What it takes the place of: the same transaction at a lower fee, of which at most one can be included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaces>,
+}
+
+/// What a transaction takes the place of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replaces {
+    /// Digest that was signed for the nonce before.
+    #[serde(with = "hash_hex")]
+    pub digest: Hash32,
+    /// How many replacements the nonce has had, this one included.
+    pub number: u32,
 }
 
 /// A nonce that may be signed for again: the chain shows it unused and refused what was signed for it.

@@ -73,7 +73,8 @@ impl Replay {
             Record::Intent(intent) => {
                 let place = (intent.chain.clone(), intent.key.clone(), intent.nonce);
                 if let Some(other) = self.nonces.insert(place.clone(), intent.tx_hash) {
-                    if other != intent.tx_hash {
+                    // A replacement is the same transaction at a higher fee: one of them is included at most.
+                    if other != intent.tx_hash && intent.replacement == 0 {
                         let (tx, nonce) = (intent.tx_hash, intent.nonce);
                         self.contradicts(
                             intent.at_seconds,
@@ -96,8 +97,9 @@ impl Replay {
             Record::Outcome(outcome) => self.outcome(outcome),
             Record::SignedTx(signed) => {
                 let place = (signed.chain.clone(), signed.key.clone(), signed.nonce);
-                if let Some(before) = self.signed.insert(place, signed.digest).filter(|before| *before != signed.digest)
-                {
+                let replaces = signed.replaces.as_ref().map(|replaces| replaces.digest);
+                let before = self.signed.insert(place, signed.digest);
+                if let Some(before) = before.filter(|before| *before != signed.digest && replaces != Some(*before)) {
                     let (key, nonce) = (&signed.key, signed.nonce);
                     self.contradicts(
                         0,
@@ -181,7 +183,7 @@ impl Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Cursor, Intent, IntentKind, NonceReleased, SignedTx};
+    use crate::record::{Cursor, Intent, IntentKind, NonceReleased, Replaces, SignedTx};
 
     fn key() -> PacketKey {
         PacketKey { source_chain: "ant".into(), source_client: "client-0".into(), sequence: 1 }
@@ -212,6 +214,7 @@ mod tests {
             kind: IntentKind::Recv,
             packets: vec![key()],
             at_seconds: 6,
+            replacement: 0,
         })
     }
 
@@ -222,7 +225,18 @@ mod tests {
 
     fn signed(digest: u8) -> Record {
         let (key, chain) = ("send".to_owned(), "bee".to_owned());
-        Record::SignedTx(SignedTx { key, chain, nonce: 3, digest: Hash32([digest; 32]) })
+        Record::SignedTx(SignedTx { key, chain, nonce: 3, digest: Hash32([digest; 32]), replaces: None })
+    }
+
+    /// The digest that takes the place of the one before it.
+    fn resigned(digest: u8, before: u8) -> Record {
+        let Record::SignedTx(tx) = signed(digest) else { return signed(digest) };
+        Record::SignedTx(SignedTx { replaces: Some(Replaces { digest: Hash32([before; 32]), number: 1 }), ..tx })
+    }
+
+    fn replacement(hash: u8) -> Record {
+        let Record::Intent(tx) = intent(hash) else { return intent(hash) };
+        Record::Intent(Intent { replacement: 1, ..tx })
     }
 
     fn released() -> Record {
@@ -255,6 +269,9 @@ mod tests {
         check(&[dropped(1)], 0, 1);
         check(&[signed(1), signed(1)], 0, 0);
         check(&[signed(1), signed(2)], 0, 1);
+        check(&[signed(1), resigned(2, 1)], 0, 0);
+        check(&[signed(1), resigned(2, 3)], 0, 1);
+        check(&[intent(1), replacement(2), dropped(1), dropped(2)], 4, 0);
         check(&[signed(1), released(), signed(2)], 0, 0);
         check(&[cursor(5), cursor(6)], 0, 0);
         check(&[cursor(5), cursor(4)], 0, 1);

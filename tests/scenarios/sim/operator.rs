@@ -233,13 +233,17 @@ impl ChainObserver for SeenChain {
 }
 
 impl catenary_node::relay::SendObserver for Watch {
-    fn transaction(&self, chain: &str, key: &str, outcome: &'static str, receipt: Option<&TxReceipt>) {
-        self.inner.transaction(chain, key, outcome, receipt);
-        self.world.note(format!("member {} transaction on {chain} {outcome}", self.member));
+    fn transaction(&self, event: &TxEvent<'_>) {
+        self.inner.transaction(event);
+        self.world.note(format!("member {} transaction on {} {}", self.member, event.chain, event.outcome));
     }
 
-    fn account(&self, chain: &str, key: &str, account: &catenary_api::Account) {
-        self.inner.account(chain, key, account);
+    fn account(&self, chain: &str, key: &str, account: &catenary_api::Account, next: u64) {
+        self.inner.account(chain, key, account, next);
+    }
+
+    fn in_flight(&self, chain: &str, key: &str, count: usize) {
+        self.inner.in_flight(chain, key, count);
     }
 }
 
@@ -405,6 +409,8 @@ impl Life {
             chain: CHAINS[index].into(),
             key: KeyId(format!("send-{}", CHAINS[index])),
             sink: chains[index].sink().clone(),
+            replacer: None,
+            policy: SendPolicy::default(),
             signer: Arc::new(WatchedSigner { inner, world: self.world.clone(), member: self.member }),
             ledger: self.ledger.clone(),
             observer: self.watch.clone(),

@@ -60,8 +60,9 @@ impl Memory {
             Record::SignedTx(signed) => {
                 let place = (signed.chain, signed.key, signed.nonce);
                 let digest = signed.digest.to_string();
+                let replaces = signed.replaces.map(|replaces| replaces.digest.to_string());
                 match self.signed.insert(place.clone(), digest.clone()) {
-                    Some(before) if before != digest => {
+                    Some(before) if before != digest && replaces.as_ref() != Some(&before) => {
                         self.faults.push(format!("{place:?} was signed for twice: {before}, then {digest}"));
                     }
                     _ => {}
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     fn signed(nonce: u64, digest: u8) -> Record {
-        Record::SignedTx(SignedTx { key: "k".into(), chain: "c".into(), nonce, digest: Hash32([digest; 32]) })
+        Record::SignedTx(SignedTx { key: "k".into(), chain: "c".into(), nonce, digest: Hash32([digest; 32]), replaces: None })
     }
 
     fn released(nonce: u64) -> Record {
@@ -177,6 +178,7 @@ mod tests {
             kind: IntentKind::Recv,
             packets: Vec::new(),
             at_seconds: 1,
+            replacement: 0,
         })
     }
 

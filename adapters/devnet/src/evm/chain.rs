@@ -73,6 +73,8 @@ pub(super) struct Chain {
     /// Seconds that were let pass by hand: beyond the clock for good, or at the next block where no clock is read.
     passed_seconds: u64,
     last_block_at: Duration,
+    /// What a transaction must pay for a unit of gas to be taken into a block, in wei; cheaper ones wait.
+    price_min_wei: u128,
 }
 
 /// What a block is made from.
@@ -112,6 +114,7 @@ impl Chain {
             salt: 0,
             passed_seconds: 0,
             last_block_at: Duration::ZERO,
+            price_min_wei: 0,
             config,
         };
         let base_fee_wei = match chain.config.base_fee {
@@ -248,6 +251,11 @@ impl Chain {
             Some(_) => floor + self.passed_seconds,
             None => floor.max(now.as_secs() + self.passed_seconds),
         }
+    }
+
+    /// From the next block on, cheaper transactions wait.
+    pub(super) const fn set_price_min(&mut self, wei: u128) {
+        self.price_min_wei = wei;
     }
 
     /// Lets time pass; the next block shows it.
@@ -406,6 +414,9 @@ impl Chain {
             let so_far = receipts.last().map_or(0, |receipt| receipt.gas_used_so_far);
             if so_far.saturating_add(tx.gas_limit) > env.gas_limit {
                 break;
+            }
+            if tx.price_wei(env.base_fee_wei) < self.price_min_wei {
+                continue;
             }
             let ran = match run(&state, env, tx.env(), Mode::Block, &hashes) {
                 Ok(ran) => ran,

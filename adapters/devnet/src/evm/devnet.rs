@@ -203,6 +203,11 @@ impl EvmDevnet {
         self.chain().vote(Ballot { candidate, add: false });
     }
 
+    /// Has the proposers leave out what pays less than this for a unit of gas, in wei; it waits in the pool.
+    pub fn set_price_min(&self, wei: u128) {
+        self.chain().set_price_min(wei);
+    }
+
     /// Lets time pass on the chain; the next block shows it.
     pub fn pass_seconds(&self, seconds: u64) {
         self.chain().pass_seconds(seconds);

@@ -1,6 +1,7 @@
 //! The EVM adapter as a program of its own: `catenary` starts it from a manifest (`evm.toml` beside this crate).
 //!
 //! Its settings are those of `[chains.evm]`, as text: `router`, `commitment_slot`, `gas_price` (wei, or `node`),
+//! `gas_price_max_wei`, `fee` (`legacy` or `eip1559`), `priority_fee_wei`,
 //! `gas_multiplier_percent`, `gas_max`, `tx_bytes_max`, `confirmations_blocks`, `validator_contract` and
 //! `validator_slot`; and the chain's `family`, which is `qbft` unless said otherwise.
 
@@ -8,7 +9,7 @@ use std::io::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use catenary_adapter_evm::{parse_address, EvmAdapter, EvmConfig, GasPrice};
+use catenary_adapter_evm::{parse_address, EvmAdapter, EvmConfig, Fee, GasPrice};
 use catenary_adapter_process::guest::{serve, socket_of, Opened, Opening, Plugin};
 use catenary_api::{Error, Result};
 use catenary_light_clients::bft::ValidatorContract;
@@ -70,6 +71,15 @@ fn config(opening: &Opening) -> Result<EvmConfig> {
             "validator_slot" if opening.setting("validator_contract").is_some() => {}
             "gas_price" if text == "node" => config.gas_price = GasPrice::Node,
             "gas_price" => config.gas_price = GasPrice::Fixed { wei: number(key, text)? },
+            "gas_price_max_wei" => config.gas_price_max_wei = Some(number(key, text)?),
+            "fee" if text == "legacy" => config.fee = Fee::Legacy,
+            "fee" if text == "eip1559" => {
+                let tip = opening.setting("priority_fee_wei").map_or(Ok(0), |text| number("priority_fee_wei", text))?;
+                config.fee = Fee::Eip1559 { priority_wei: tip };
+            }
+            "fee" => return Err(refuse(key, "is neither legacy nor eip1559")),
+            // Read with the kind of fee.
+            "priority_fee_wei" if opening.setting("fee") == Some("eip1559") => {}
             "gas_multiplier_percent" => config.gas_multiplier_percent = number(key, text)?,
             "gas_max" => config.gas_max = number(key, text)?,
             "tx_bytes_max" => config.tx_bytes_max = number(key, text)?,
@@ -133,7 +143,12 @@ mod tests {
         assert_eq!((config.commitment_slot, config.gas_price), ([11; 32], GasPrice::Fixed { wei: 7 }));
         assert_eq!((config.gas_multiplier_percent, config.gas_max), (150, 100_000));
         assert_eq!((config.tx_bytes_max, config.confirmations_blocks, config.chain_id), (5_000, 2, 1_337));
-        Evm.open(opening(&[("gas_price", "node")])).unwrap();
+        Evm.open(opening(&[("gas_price", "node"), ("gas_price_max_wei", "5")])).unwrap();
+        let dynamic =
+            super::config(&opening(&[("fee", "eip1559"), ("gas_price_max_wei", "50"), ("priority_fee_wei", "7")]));
+        let dynamic = dynamic.unwrap();
+        assert_eq!((dynamic.fee, dynamic.gas_price_max_wei), (Fee::Eip1559 { priority_wei: 7 }, Some(50)));
+        assert_eq!(super::config(&opening(&[("fee", "legacy")])).unwrap().fee, Fee::Legacy);
     }
 
     #[test]
@@ -153,5 +168,10 @@ mod tests {
         check("validator_slot", "s3cret", SETTING);
         check("router", "s3cret", "EVM-ABI-003");
         check("gas_max", "1", "EVM-CFG-001");
+        check("fee", "s3cret", SETTING);
+        check("priority_fee_wei", "s3cret", SETTING);
+        // A price that the node names has a bound.
+        check("gas_price", "node", "EVM-CFG-001");
+        check("fee", "eip1559", "EVM-CFG-001");
     }
 }

@@ -82,8 +82,8 @@ pub struct Engine {
     /// Newest height of each side at which packets of each leader were seen to be done by anybody: while a leader works
     /// through its backlog, those after it wait.
     pub(crate) progress: BTreeMap<(Side, usize), u64>,
-    /// The lane of the last batch, by the side that it went to and whether it was one that sends.
-    pub(crate) last_lane: BTreeMap<(Side, bool), Lane>,
+    /// The lane of the last batch, by the side that it went to and the first kind of those that share a place.
+    pub(crate) last_lane: BTreeMap<(Side, JobKind), Lane>,
     /// Impossible transitions seen; not zero means a bug, and is alerted on.
     pub(crate) impossible: u64,
 }

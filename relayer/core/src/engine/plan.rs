@@ -8,8 +8,10 @@ use super::types::{Entry, HeadView, Job, JobId, JobKind, Key, Lane, Options, Rea
 use super::{limits, Engine};
 use crate::bugs::{self, Bug};
 
-/// Jobs that send. Refunds first, since a deadline has passed; then acks, which free what is locked; then new packets.
-const SENDING: &[JobKind] = &[JobKind::Timeout, JobKind::Ack, JobKind::Recv];
+/// Refunds: a deadline has passed, so they never wait for a delivery.
+const REFUNDS: &[JobKind] = &[JobKind::Timeout];
+/// Deliveries: first acks, which free what is locked; then new packets.
+const DELIVERIES: &[JobKind] = &[JobKind::Ack, JobKind::Recv];
 /// Jobs that only prove.
 const PROVING: &[JobKind] = &[JobKind::Confirm];
 
@@ -35,16 +37,16 @@ enum Look {
 }
 
 impl Engine {
-    /// The jobs whose turn has come; at most one sending job a side and one confirming job a side are in flight.
+    /// The jobs whose turn has come; at most one delivering job, one job of timeouts and one confirming job a side are in
+    /// flight: a refund never waits for deliveries.
     /// Each is in flight until [`Event::JobDone`](super::Event::JobDone) says otherwise.
     pub fn due(&mut self) -> Vec<Job> {
         let mut jobs = Vec::new();
         for to in [Side::A, Side::B] {
-            if !self.in_flight(to, true) {
-                jobs.extend(self.next_in_lanes(SENDING, to));
-            }
-            if !self.in_flight(to, false) {
-                jobs.extend(self.next_in_lanes(PROVING, to));
+            for kinds in [REFUNDS, DELIVERIES, PROVING] {
+                if !self.in_flight(to, kinds) {
+                    jobs.extend(self.next_in_lanes(kinds, to));
+                }
             }
         }
         jobs
@@ -52,20 +54,20 @@ impl Engine {
 
     /// The next batch of the lane whose turn it is, or else of the other one.
     fn next_in_lanes(&mut self, kinds: &'static [JobKind], to: Side) -> Option<Job> {
-        let (sends, lanes) = (kinds == SENDING, [Lane::Live, Lane::Backlog]);
-        let last = self.last_lane.get(&(to, sends)).copied();
-        let order = if last == Some(Lane::Live) { [Lane::Backlog, Lane::Live] } else { lanes };
+        let group = *kinds.first()?;
+        let last = self.last_lane.get(&(to, group)).copied();
+        let order = if last == Some(Lane::Live) { [Lane::Backlog, Lane::Live] } else { [Lane::Live, Lane::Backlog] };
         for lane in order {
             if let Some(job) = kinds.iter().find_map(|kind| self.take(*kind, to, lane)) {
-                self.last_lane.insert((to, sends), lane);
+                self.last_lane.insert((to, group), lane);
                 return Some(job);
             }
         }
         None
     }
 
-    fn in_flight(&self, to: Side, sends: bool) -> bool {
-        self.jobs.values().any(|job| job.to == to && (job.kind != JobKind::Confirm) == sends)
+    fn in_flight(&self, to: Side, kinds: &[JobKind]) -> bool {
+        self.jobs.values().any(|job| job.to == to && kinds.contains(&job.kind))
     }
 
     /// Puts a packet where it belongs after something has changed; one that has become deliverable gets its turn.

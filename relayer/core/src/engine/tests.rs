@@ -373,3 +373,25 @@ fn those_after_a_leader_wait_while_it_works_through_its_backlog() {
     check_with(&|engine| acknowledged(engine, true), Some(110), 113);
     check_with(&|engine| acknowledged(engine, false), Some(110), 103);
 }
+
+#[test]
+fn a_delivery_under_way_does_not_delay_a_refund() {
+    let mut engine = engine("alpha");
+    let _ = engine.step(wrote_ack(2));
+    // All turns have passed.
+    let _ = engine.step(head(Side::A, 200, 200));
+    let delivery = one_job(&mut engine);
+    assert_eq!((delivery.kind, delivery.to), (JobKind::Ack, Side::A));
+    let _ = engine.step(head(Side::B, 101, TIMEOUT_SECONDS));
+    let _ = engine.step(sent(1));
+    let _ = engine.step(head(Side::A, 250, 250));
+    let refund = one_job(&mut engine);
+    assert_eq!((refund.kind, refund.to, refund.items.as_slice()), (JobKind::Timeout, Side::A, [KEY].as_slice()));
+    // Each has one place: what comes later waits for it.
+    let _ = engine.step(sent(3));
+    let _ = engine.step(wrote_ack(4));
+    let _ = engine.step(head(Side::A, 300, 300));
+    assert_eq!(engine.due(), vec![]);
+    let _ = finish(&mut engine, &refund, &ItemOutcome::Delivered { height: 251 });
+    assert!(engine.due().iter().any(|job| job.kind == JobKind::Timeout));
+}

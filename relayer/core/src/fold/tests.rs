@@ -121,6 +121,7 @@ fn a_transaction_is_open_until_its_outcome_is_known() {
         kind: IntentKind::Recv,
         packets: vec![key(7)],
         at_seconds: 1,
+        replacement: 0,
     });
     let outcome = Record::Outcome(Outcome {
         tx_hash: Hash32([1; 32]),
@@ -142,7 +143,8 @@ fn a_transaction_is_open_until_its_outcome_is_known() {
 
 #[test]
 fn a_released_nonce_may_be_signed_again() {
-    let signed = Record::SignedTx(SignedTx { key: "k".into(), chain: "c".into(), nonce: 3, digest: Hash32([1; 32]) });
+    let (key, chain, digest) = ("k".into(), "c".into(), Hash32([1; 32]));
+    let signed = Record::SignedTx(SignedTx { key, chain, nonce: 3, digest, replaces: None });
     let released = Record::NonceReleased(NonceReleased {
         key: "k".into(),
         chain: "c".into(),

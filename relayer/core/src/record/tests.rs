@@ -37,6 +37,7 @@ fn transactions_are_golden() {
             kind: IntentKind::Recv,
             packets: vec![key(1), key(2)],
             at_seconds: 1_700_000_000,
+            replacement: 0,
         }),
         &format!(
             r#"{{"type":"intent","id":"quorum-simd/17","path":"quorum-simd","chain":"simd","key":"alpha-simd","nonce":18446744073709551615,"tx_hash":"{}","tx_bytes":"00ab","kind":"recv","packets":["quorum/client-0/1","quorum/client-0/2"],"at_seconds":1700000000}}"#,
@@ -71,10 +72,16 @@ fn signatures_are_golden() {
     let state = format!(r#""statement":"state","digest":"{}","timestamp_seconds":1700000000"#, hex32(3));
     check(&signed(StatementKind::State, Some(1_700_000_000)), &expect(&state));
     check(&signed(StatementKind::Packets, None), &expect(&format!(r#""statement":"packets","digest":"{}""#, hex32(3))));
-    check(
-        &Record::SignedTx(SignedTx { key: "k".into(), chain: "simd".into(), nonce: 4, digest: hash(5) }),
-        &format!(r#"{{"type":"signed_tx","key":"k","chain":"simd","nonce":4,"digest":"{}"}}"#, hex32(5)),
-    );
+    let tx = |replaces: Option<Replaces>| {
+        let (key, chain) = ("k".into(), "simd".into());
+        Record::SignedTx(SignedTx { key, chain, nonce: 4, digest: hash(5), replaces })
+    };
+    let expect = |end: &str| {
+        format!(r#"{{"type":"signed_tx","key":"k","chain":"simd","nonce":4,"digest":"{}"{end}}}"#, hex32(5))
+    };
+    check(&tx(None), &expect(""));
+    let replaces = format!(r#","replaces":{{"digest":"{}","number":2}}"#, hex32(6));
+    check(&tx(Some(Replaces { digest: hash(6), number: 2 })), &expect(&replaces));
     check(
         &Record::NonceReleased(NonceReleased {
             key: "k".into(),

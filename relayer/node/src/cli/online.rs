@@ -48,20 +48,25 @@ pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
     Ok(lines)
 }
 
-/// Whether this node's key may relay on the router: anyone may, or the key is listed.
-async fn may_relay(config: &Config, chain: &Chain, adapter: &EvmAdapter) -> Result<Option<String>, Failure> {
-    let (AdapterConfig::Evm(evm), Some(key)) = (&chain.adapter, &chain.transaction_key) else { return Ok(None) };
-    let Some(router) = evm.router else { return Ok(None) };
+/// Whether this node's keys may relay on the router: anyone may, or they are listed.
+async fn may_relay(config: &Config, chain: &Chain, adapter: &EvmAdapter) -> Result<Vec<String>, Failure> {
+    let AdapterConfig::Evm(evm) = &chain.adapter else { return Ok(Vec::new()) };
+    let Some(router) = evm.router.filter(|_| !chain.transaction_keys.is_empty()) else { return Ok(Vec::new()) };
     if !adapter.relayer_list_enabled().await.map_err(catenary_api::Error::from)? {
-        return Ok(Some(format!("chain {}: anyone may relay on the router", chain.name)));
+        return Ok(vec![format!("chain {}: anyone may relay on the router", chain.name)]);
     }
-    let address = Keystore::new(&config.keystore.dir).entry(key)?.address;
-    let account = parse_address(&address).map_err(catenary_api::Error::from)?;
-    if adapter.has_role(&router.0, Role::Relayer, &account).await.map_err(catenary_api::Error::from)? {
-        return Ok(Some(format!("chain {}: key {key} may relay on the router", chain.name)));
+    let mut lines = Vec::new();
+    for key in &chain.transaction_keys {
+        let address = Keystore::new(&config.keystore.dir).entry(key)?.address;
+        let account = parse_address(&address).map_err(catenary_api::Error::from)?;
+        if !adapter.has_role(&router.0, Role::Relayer, &account).await.map_err(catenary_api::Error::from)? {
+            let what = format!("chain {}: relayer list of the router", chain.name);
+            let next = "have the router's administrator grant RELAYER_ROLE to it";
+            return Err(wrong(what, "a list without it", &address, next));
+        }
+        lines.push(format!("chain {}: key {key} may relay on the router", chain.name));
     }
-    let what = format!("chain {}: relayer list of the router", chain.name);
-    Err(wrong(what, "a list without it", &address, "have the router's administrator grant RELAYER_ROLE to it"))
+    Ok(lines)
 }
 
 async fn side(

@@ -41,10 +41,13 @@ pub(crate) async fn sender(
         endpoints: std::collections::BTreeMap::new(),
         assets: std::collections::BTreeMap::new(),
     };
+    let adapter = wiring::build_adapter(chain)?;
     let sender = Sender::new(SenderParts {
         chain: chain.name.clone(),
         key: id,
-        sink: wiring::build_adapter(chain)?.sides().sink,
+        sink: adapter.sides().sink,
+        replacer: adapter.replacer(),
+        policy: wiring::send_policy(chain),
         signer: Arc::new(Signers(Arc::new(signer))),
         ledger: ledger.clone(),
         observer: Arc::new(observer),
@@ -55,7 +58,7 @@ pub(crate) async fn sender(
 
 fn transaction_key(chain: &ChainConfig) -> Result<&str, Failure> {
     let message = format!("chain {} has no transaction_key; set it, since somebody has to pay", chain.name);
-    chain.transaction_key.as_deref().ok_or_else(|| Failure::new("NODE-CLI-011", message))
+    chain.transaction_keys.first().map(String::as_str).ok_or_else(|| Failure::new("NODE-CLI-011", message))
 }
 
 /// Deploys router and transfer application, and prints what to configure.

@@ -139,7 +139,7 @@ fn chain(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option
         }
     };
     let urls = endpoints(parser, at, raw);
-    let transaction_key = raw.transaction_key.as_deref().map(|id| parser.name(&key("transaction_key"), id));
+    let transaction_keys = transaction_keys(parser, at, raw);
     let attestor = attestor_service(parser, at, raw, has_tls);
     let anchor = match &raw.anchor {
         Some(anchor) => {
@@ -161,7 +161,7 @@ fn chain(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option
         family: family?,
         chain_id: raw.chain_id.clone(),
         urls: urls?,
-        transaction_key: transaction_key.flatten(),
+        transaction_keys: transaction_keys?,
         attestor,
         anchor: anchor?,
         trust,
@@ -170,6 +170,21 @@ fn chain(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option
         adapter: adapter?,
         process: process?,
     })
+}
+
+/// The keys that pay: one, or a list of them.
+fn transaction_keys(parser: &mut Parser, at: &str, raw: &RawChain) -> Option<Vec<String>> {
+    let list = format!("{at}.transaction_keys");
+    match (&raw.transaction_key, &raw.transaction_keys) {
+        (Some(_), Some(_)) => parser.missing(&list, "name it or transaction_key, not both"),
+        (Some(id), None) => parser.name(&format!("{at}.transaction_key"), id).map(|id| vec![id]),
+        (None, None) => Some(Vec::new()),
+        (None, Some(ids)) => {
+            parser.range(&list, ids.len() as u64, 1, defaults::TRANSACTION_KEYS_MAX)?;
+            let parsed = ids.iter().enumerate().map(|(index, id)| parser.name(&format!("{list}[{index}]"), id));
+            parsed.collect::<Vec<_>>().into_iter().collect()
+        }
+    }
 }
 
 fn endpoints(parser: &mut Parser, at: &str, raw: &RawChain) -> Option<Vec<Endpoint>> {
@@ -418,11 +433,14 @@ fn unique(parser: &mut Parser, list: &str, field: &str, names: impl Iterator<Ite
 fn keys_once(parser: &mut Parser, chains: &[RawChain]) {
     let mut seen: BTreeMap<&str, String> = BTreeMap::new();
     for (index, chain) in chains.iter().enumerate() {
+        let listed = chain.transaction_keys.iter().flatten().enumerate();
+        let listed = listed.map(|(place, id)| (format!("transaction_keys[{place}]"), id));
         let roles = [("transaction_key", &chain.transaction_key), ("attestor_key", &chain.attestor_key)];
-        for (role, id) in roles.into_iter().filter_map(|(role, id)| id.as_deref().map(|id| (role, id))) {
+        let roles = roles.into_iter().filter_map(|(role, id)| id.as_ref().map(|id| (role.to_owned(), id)));
+        for (role, id) in roles.chain(listed) {
             let place = format!("chains[{index}].{role}");
-            if let Some(first) = seen.get(id) {
-                parser.refuse(&place, ProblemKind::Duplicate { got: id.into(), first: first.clone() });
+            if let Some(first) = seen.get(id.as_str()) {
+                parser.refuse(&place, ProblemKind::Duplicate { got: id.clone(), first: first.clone() });
             } else {
                 seen.insert(id, place);
             }

@@ -6,7 +6,7 @@ use catenary_light_clients::Family;
 use super::defaults;
 use super::error::ProblemKind;
 use super::raw::{RawChain, RawCosmos, RawEvm};
-use super::types::{AdapterConfig, Cosmos, Evm, EvmGasPrice, Process};
+use super::types::{AdapterConfig, Cosmos, Evm, EvmFee, EvmGasPrice, Process, Replacing};
 use super::values::Parser;
 
 /// The section that the family needs; the other one is refused.
@@ -77,18 +77,7 @@ fn evm(parser: &mut Parser, at: &str, family: Family, raw: &RawEvm) -> Option<Ev
         let expected = "of use without validator_contract";
         parser.refuse(&key("validator_slot"), ProblemKind::Malformed { got: got.clone(), expected });
     }
-    let gas_price = match raw.gas_price.as_deref().unwrap_or("0") {
-        "node" => Some(EvmGasPrice::Node),
-        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok().map(|wei| EvmGasPrice::Fixed { wei }),
-        _ => None,
-    };
-    if gas_price.is_none() {
-        let got = raw.gas_price.clone().unwrap_or_default();
-        parser.refuse(
-            &key("gas_price"),
-            ProblemKind::Malformed { got, expected: "a gas price: wei in decimal, or node" },
-        );
-    }
+    let price = evm_price(parser, at, raw);
     let multiplier = raw.gas_multiplier_percent.unwrap_or(defaults::GAS_MULTIPLIER_PERCENT);
     let multiplier = parser.range(&key("gas_multiplier_percent"), multiplier, 100, 1_000);
     let gas_max = parser.range(&key("gas_max"), raw.gas_max.unwrap_or(defaults::EVM_GAS_MAX), 21_000, u64::MAX);
@@ -100,12 +89,72 @@ fn evm(parser: &mut Parser, at: &str, family: Family, raw: &RawEvm) -> Option<Ev
         transfer: transfer.flatten(),
         commitment_slot: slot?,
         validator_contract: validators.flatten(),
-        gas_price: gas_price?,
+        gas_price: price?.gas_price,
+        gas_price_max_wei: raw.gas_price_max_wei,
+        fee: price?.fee,
+        replacing: price?.replacing,
         gas_multiplier_percent: multiplier?,
         gas_max: gas_max?,
         tx_bytes_max: bytes?,
         confirmations_blocks: confirmations?,
     })
+}
+
+/// What gas costs on an EVM chain, and what is done when that is too little.
+#[derive(Clone, Copy)]
+struct EvmPrice {
+    gas_price: EvmGasPrice,
+    fee: EvmFee,
+    replacing: Replacing,
+}
+
+/// A price that the node names has a bound, whatever the kind of fee.
+fn evm_price(parser: &mut Parser, at: &str, raw: &RawEvm) -> Option<EvmPrice> {
+    let key = |name: &str| format!("{at}.{name}");
+    let mut refuse = |name: &str, got: String, expected: &'static str| {
+        parser.refuse(&key(name), ProblemKind::Malformed { got, expected });
+    };
+    let gas_price = match raw.gas_price.as_deref().unwrap_or("0") {
+        "node" => Some(EvmGasPrice::Node),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok().map(|wei| EvmGasPrice::Fixed { wei }),
+        _ => None,
+    };
+    let text = || raw.gas_price.clone().unwrap_or_default();
+    if gas_price.is_none() {
+        refuse("gas_price", text(), "a gas price: wei in decimal, or node");
+    }
+    let fee = match raw.fee.as_deref() {
+        None | Some("legacy") => Some(EvmFee::Legacy),
+        Some("eip1559") => Some(EvmFee::Eip1559 { priority_wei: raw.priority_fee_wei.unwrap_or(0) }),
+        Some(other) => {
+            refuse("fee", other.into(), "a kind of fee: legacy or eip1559");
+            None
+        }
+    };
+    let dynamic = matches!(fee, Some(EvmFee::Eip1559 { .. }));
+    if dynamic && raw.gas_price.is_some() {
+        refuse("gas_price", text(), "of use with fee = \"legacy\" only: the chain has a base fee");
+    }
+    if let (Some(EvmFee::Legacy), Some(got)) = (fee, raw.priority_fee_wei) {
+        refuse("priority_fee_wei", got.to_string(), "of use with fee = \"eip1559\" only");
+    }
+    let least = match (fee, gas_price) {
+        (Some(EvmFee::Eip1559 { priority_wei }), _) => u128::from(priority_wei),
+        (_, Some(EvmGasPrice::Fixed { wei })) => wei,
+        _ => 0,
+    };
+    if let Some(max) = raw.gas_price_max_wei.filter(|max| least > u128::from(*max)) {
+        refuse("gas_price_max_wei", max.to_string(), "at least what a unit of gas is to cost");
+    }
+    if raw.gas_price_max_wei.is_none() && (dynamic || gas_price == Some(EvmGasPrice::Node)) {
+        parser.missing::<()>(&key("gas_price_max_wei"), "the node names the price of gas, so say what is too much");
+    }
+    let after =
+        parser.duration_or(&key("replace_after"), raw.replace_after.as_deref(), defaults::REPLACE_AFTER_SECONDS);
+    let most = raw.replacements_max.unwrap_or(defaults::REPLACEMENTS);
+    let most = parser.range(&key("replacements_max"), most, 0, defaults::REPLACEMENTS_MAX)?;
+    let replacing = Replacing { after_seconds: after?, most: u32::try_from(most).ok()? };
+    Some(EvmPrice { gas_price: gas_price?, fee: fee?, replacing })
 }
 
 /// The contract that keeps the validators, and the slot of its array: a number, or a whole slot in hex.

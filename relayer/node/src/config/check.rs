@@ -37,7 +37,7 @@ impl Config {
                     Some(_) => {}
                 }
             };
-            if let Some(id) = &chain.transaction_key {
+            for id in &chain.transaction_keys {
                 let needed = Binding::Transactions { chain: chain.name.clone() };
                 check("transaction_key", id, &|bound| *bound == needed, needed.to_string());
             }

@@ -13,6 +13,8 @@ pub(super) const RETAIN_CLOSED_SECONDS: u64 = 30 * 86_400;
 pub(super) const JOURNAL_KEEP_FOREVER: &str = "forever";
 /// Most endpoints of one chain: each may cost a deadline before the next is asked.
 pub(super) const URLS_MAX: u64 = 8;
+/// Most keys that pay on one chain: each has its own balance to keep up.
+pub(super) const TRANSACTION_KEYS_MAX: u64 = 16;
 /// How far a header's time may be ahead, in seconds.
 pub(super) const CLOCK_DRIFT_SECONDS: u64 = 10;
 /// Verified headers kept for proofs (protocol page: a member serves any of its last 10,000 heights).
@@ -37,6 +39,13 @@ pub(super) const GAS_MULTIPLIER_PERCENT: u64 = 130;
 pub(super) const EVM_GAS_MAX: u64 = 30_000_000;
 /// Most bytes of an EVM transaction (GoQuorum `txnSizeLimit`, 64 KB).
 pub(super) const EVM_TX_BYTES_MAX: u64 = 64 * 1024;
+/// How long an EVM transaction may wait for a block before it is replaced at a higher price, in seconds: several blocks
+/// of any network in use.
+pub(super) const REPLACE_AFTER_SECONDS: u64 = 30;
+/// Replacements of one EVM transaction: each costs an eighth more, so five of them pay 1.8 times the first price.
+pub(super) const REPLACEMENTS: u64 = 5;
+/// Bound of that setting (the signer's own bound).
+pub(super) const REPLACEMENTS_MAX: u64 = crate::keystore::REPLACEMENTS_MAX as u64;
 /// Most gas of a Cosmos transaction.
 pub(super) const COSMOS_GAS_MAX: u64 = 30_000_000;
 /// Most bytes of a Cosmos transaction (CometBFT mempool `max_tx_bytes`, 1 MiB).

@@ -31,8 +31,8 @@ pub use error::{ConfigErrors, Problem, ProblemKind};
 use raw::Raw;
 pub use reference::reference_page;
 pub use types::{
-    AdapterConfig, Attestor, AttestorService, Chain, Config, Cosmos, Endpoint, Evm, EvmGasPrice, KeystoreConfig,
-    Limits, LogFormat, NodeTls, Operator, PathConfig, PeerTls, Process, Side, Telemetry,
+    AdapterConfig, Attestor, AttestorService, Chain, Config, Cosmos, Endpoint, Evm, EvmFee, EvmGasPrice,
+    KeystoreConfig, Limits, LogFormat, NodeTls, Operator, PathConfig, PeerTls, Process, Replacing, Side, Telemetry,
 };
 use values::Parser;
 

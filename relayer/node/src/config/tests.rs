@@ -141,6 +141,34 @@ const WRONG_VALUES: &[(&str, &str, &str, &str)] = &[
         "chains[0].trust.trusting_period",
     ),
     ("[chains.evm]\ngas_price = \"0\"", "[chains.evm]\ngas_price = \"cheap\"", "CFG-005", "chains[0].evm.gas_price"),
+    (
+        "[chains.evm]\ngas_price = \"0\"",
+        "[chains.evm]\ngas_price = \"node\"",
+        "CFG-013",
+        "chains[0].evm.gas_price_max_wei",
+    ),
+    (
+        "[chains.evm]\ngas_price = \"0\"",
+        "[chains.evm]\nfee = \"eip1559\"",
+        "CFG-013",
+        "chains[0].evm.gas_price_max_wei",
+    ),
+    (
+        "[chains.evm]\ngas_price = \"0\"",
+        "[chains.evm]\nfee = \"eip1559\"\ngas_price_max_wei = 9\ngas_price = \"node\"",
+        "CFG-005",
+        "chains[0].evm.gas_price",
+    ),
+    (
+        "[chains.evm]\ngas_price = \"0\"",
+        "[chains.evm]\nfee = \"eip1559\"\ngas_price_max_wei = 9\npriority_fee_wei = 10",
+        "CFG-005",
+        "chains[0].evm.gas_price_max_wei",
+    ),
+    ("[chains.evm]", "[chains.evm]\nfee = \"free\"", "CFG-005", "chains[0].evm.fee"),
+    ("[chains.evm]", "[chains.evm]\npriority_fee_wei = 1", "CFG-005", "chains[0].evm.priority_fee_wei"),
+    ("[chains.evm]", "[chains.evm]\nreplacements_max = 17", "CFG-015", "chains[0].evm.replacements_max"),
+    ("[chains.evm]", "[chains.evm]\nreplace_after = \"0s\"", "CFG-005", "chains[0].evm.replace_after"),
     ("[chains.evm]\n", "[chains.evm]\nrouter = \"0x12\"\n", "CFG-005", "chains[0].evm.router"),
     ("[chains.evm]\n", "[chains.evm]\nvalidator_contract = \"0x12\"\n", "CFG-005", "chains[0].evm.validator_contract"),
     ("[chains.evm]\n", "[chains.evm]\nvalidator_slot = \"0\"\n", "CFG-005", "chains[0].evm.validator_slot"),
@@ -416,8 +444,11 @@ fn the_example_shows_every_key() {
     let mut tree = merge(EXAMPLE, environment, &[]).unwrap();
     // The other way to name the passphrase, which excludes the one in the example.
     tree["keystore"]["passphrase_env"] = Value::String("NAME".into());
-    // Keys of contract mode, which stand there as comments: the example's chain lists its validators in headers.
-    for key in ["validator_contract", "validator_slot"] {
+    // What stands there as comments: keys of contract mode, since the example's chain lists its validators in headers;
+    // keys of gas that costs something, since it is free there; and the list of keys, which excludes the single one.
+    assert!(EXAMPLE.contains("\n# transaction_keys = "));
+    tree["chains"][0]["transaction_keys"] = Value::String("commented".into());
+    for key in ["validator_contract", "validator_slot", "gas_price_max_wei", "fee", "priority_fee_wei"] {
         assert!(EXAMPLE.contains(&format!("\n# {key} = ")), "{key}");
         tree["chains"][0]["evm"][key] = Value::String("commented".into());
     }

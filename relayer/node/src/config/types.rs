@@ -125,8 +125,8 @@ pub struct Chain {
     pub chain_id: String,
     /// Endpoints in order of preference; at least one.
     pub urls: Vec<Endpoint>,
-    /// Key that pays; none on a node that only attests.
-    pub transaction_key: Option<String>,
+    /// Keys that pay, each path by one of them; none on a node that only attests.
+    pub transaction_keys: Vec<String>,
     /// Attestor key and where its service listens; none on a node that only relays.
     pub attestor: Option<AttestorService>,
     /// Where trust starts.
@@ -184,6 +184,27 @@ pub enum EvmGasPrice {
     Node,
 }
 
+/// How EVM transactions pay for their gas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EvmFee {
+    /// One price, as every fork takes it.
+    Legacy,
+    /// The base fee and a tip (EIP-1559).
+    Eip1559 {
+        /// Tip for the proposer, in wei a unit of gas.
+        priority_wei: u64,
+    },
+}
+
+/// When an EVM transaction that no block takes is replaced by the same one at a higher price.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Replacing {
+    /// After this long without a receipt, in seconds.
+    pub after_seconds: u64,
+    /// Most replacements of one transaction.
+    pub most: u32,
+}
+
 /// Settings of an EVM chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Evm {
@@ -197,6 +218,12 @@ pub struct Evm {
     pub validator_contract: Option<ValidatorContract>,
     /// Gas price.
     pub gas_price: EvmGasPrice,
+    /// Most wei a unit of gas; `None` only where the price is fixed, and then nothing is replaced.
+    pub gas_price_max_wei: Option<u64>,
+    /// How transactions pay.
+    pub fee: EvmFee,
+    /// When transactions are replaced.
+    pub replacing: Replacing,
     /// Gas limit in percent of the estimate.
     pub gas_multiplier_percent: u64,
     /// Most gas of a transaction.
@@ -373,7 +400,7 @@ impl Config {
         let mut ids = Vec::new();
         for chain in &self.chains {
             let attestor = chain.attestor.as_ref().map(|attestor| attestor.key.clone());
-            ids.extend(chain.transaction_key.clone().into_iter().chain(attestor).map(catenary_api::KeyId));
+            ids.extend(chain.transaction_keys.iter().cloned().chain(attestor).map(catenary_api::KeyId));
         }
         ids
     }

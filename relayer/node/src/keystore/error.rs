@@ -159,6 +159,34 @@ pub enum KeystoreError {
         /// What is asked for.
         asked: Hash32,
     },
+    /// Nothing is on its way that a transaction could take the place of.
+    #[error(
+        "key {id} was asked to replace its transaction with nonce {nonce} on {chain}, but no such transaction is on its \
+         way; report this"
+    )]
+    NothingToReplace {
+        /// Key.
+        id: String,
+        /// Chain.
+        chain: String,
+        /// Nonce.
+        nonce: u64,
+    },
+    /// A transaction was replaced as often as is allowed.
+    #[error(
+        "key {id} replaced its transaction with nonce {nonce} on {chain} {max} times, which is the most; raise the fee \
+         settings and wait for the one that is on its way"
+    )]
+    Replacements {
+        /// Key.
+        id: String,
+        /// Chain.
+        chain: String,
+        /// Nonce.
+        nonce: u64,
+        /// Most.
+        max: u32,
+    },
     /// The journal does not know what this key signed.
     #[error(
         "key {id} has attested before, but the journal knows nothing of it: put the right journal back, or run \
@@ -216,6 +244,8 @@ impl KeystoreError {
             Self::NoReason => "KEY-019",
             Self::Randomness { .. } => "KEY-020",
             Self::Signing { .. } => "KEY-021",
+            Self::NothingToReplace { .. } => "KEY-022",
+            Self::Replacements { .. } => "KEY-023",
             Self::Ledger(error) => error.code(),
         }
     }
@@ -225,8 +255,8 @@ impl KeystoreError {
     pub const fn class(&self) -> Class {
         match self {
             Self::OtherState { .. } => Class::Misbehaviour,
-            Self::Attestation { .. } | Self::Signing { .. } => Class::Bug,
-            Self::OtherTransaction { .. } => Class::Permanent,
+            Self::Attestation { .. } | Self::Signing { .. } | Self::NothingToReplace { .. } => Class::Bug,
+            Self::OtherTransaction { .. } | Self::Replacements { .. } => Class::Permanent,
             Self::Ledger(error) => error.class(),
             _ => Class::Config,
         }

@@ -19,4 +19,4 @@ pub use error::KeystoreError;
 pub use index::{Binding, KeyEntry, KEYS_MAX};
 pub use keys::{Authority, Keystore};
 pub use passphrase::{Passphrase, PassphraseSource, PASSPHRASE_BYTES_MIN};
-pub use signer::{AttestorKey, KeystoreSigner};
+pub use signer::{AttestorKey, KeystoreSigner, REPLACEMENTS_MAX};

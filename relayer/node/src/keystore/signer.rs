@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use catenary_api::{KeyId, PublicKey, Purpose, SignRequest, Signer};
 use catenary_core::bugs::{self, Bug};
-use catenary_core::record::{NonceReleased, Record, SignedAttestation, SignedTx, StatementKind};
+use catenary_core::record::{NonceReleased, Record, Replaces, SignedAttestation, SignedTx, StatementKind};
 use catenary_light_clients::{Address, Hash32, InstanceId};
 use catenary_protocol::attestation::{normalise, signing_digest, Statement};
 use catenary_protocol::{limits, PacketAttestation, StateAttestation};
@@ -22,6 +22,10 @@ use super::passphrase::Passphrase;
 use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
+
+/// Most replacements of one transaction, whatever the configuration says: at an eighth more each, the last one costs six
+/// times the first.
+pub const REPLACEMENTS_MAX: u32 = 16;
 
 struct HeldKey {
     entry: KeyEntry,
@@ -113,6 +117,7 @@ impl KeystoreSigner {
                 self.attest(held, signed)
             }
             Purpose::Transaction { chain, nonce } => self.sign_transaction(held, chain, *nonce, request.digest),
+            Purpose::Replacement { chain, nonce } => self.sign_replacement(held, chain, *nonce, request.digest),
         }
     }
 
@@ -172,10 +177,42 @@ impl KeystoreSigner {
             Some(_) => {}
             None if bugs::on(Bug::ForgetNonceMemory) => {}
             None => {
-                let signed = SignedTx { key: id.clone(), chain: chain.into(), nonce, digest };
+                let signed = SignedTx { key: id.clone(), chain: chain.into(), nonce, digest, replaces: None };
                 self.ledger.record(vec![Record::SignedTx(signed)])?;
                 failpoint("sign.transaction");
             }
+        }
+        held.sign(&digest)
+    }
+
+    /// The same transaction at a higher fee. The memory then holds the new digest and what it replaces, so the next one
+    /// replaces this. Only what the journal knows to be on its way can be replaced: at most one of them is included.
+    fn sign_replacement(
+        &self,
+        held: &HeldKey,
+        chain: &str,
+        nonce: u64,
+        digest: Hash32,
+    ) -> Result<[u8; 65], KeystoreError> {
+        let id = &held.entry.id;
+        if !matches!(&held.entry.binding, Binding::Transactions { chain: bound } if bound == chain) {
+            return Err(held.refuse(&format!("transactions on {chain}")));
+        }
+        let _turn = held.first_signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.ledger.open_intents(chain)?;
+        let under_way = open.iter().any(|intent| intent.key == *id && intent.nonce == nonce);
+        let Some(before) = self.ledger.signed_tx(chain, id, nonce)?.filter(|_| under_way) else {
+            return Err(KeystoreError::NothingToReplace { id: id.clone(), chain: chain.into(), nonce });
+        };
+        if before.digest != digest {
+            let number = before.replaces.map_or(0, |replaces| replaces.number).saturating_add(1);
+            if number > REPLACEMENTS_MAX {
+                let (id, chain, max) = (id.clone(), chain.into(), REPLACEMENTS_MAX);
+                return Err(KeystoreError::Replacements { id, chain, nonce, max });
+            }
+            let replaces = Some(Replaces { digest: before.digest, number });
+            let signed = SignedTx { key: id.clone(), chain: chain.into(), nonce, digest, replaces };
+            self.ledger.record(vec![Record::SignedTx(signed)])?;
         }
         held.sign(&digest)
     }

@@ -426,3 +426,66 @@ fn no_secret_is_ever_shown() {
         assert!(!shown.contains(canary), "{canary} is shown in {shown}");
     }
 }
+
+fn replacement(nonce: u64, byte: u8) -> SignRequest {
+    let purpose = Purpose::Replacement { chain: "simd".into(), nonce };
+    SignRequest { key: KeyId("pays".into()), digest: Hash32([byte; 32]), purpose }
+}
+
+#[test]
+fn a_second_transaction_for_a_nonce_passes_only_as_a_journaled_replacement_of_the_first() {
+    let fixture = fixture();
+    let ledger = Arc::new(Ledger::open_in_memory(&fixture.journal()).unwrap());
+    let ids = [KeyId("pays".into()), KeyId("attests".into())];
+    let signer = KeystoreSigner::open(fixture.keystore.clone(), &ids, &passphrase(), ledger.clone()).unwrap();
+    let check = |request: &SignRequest, expect: Result<(), &str>| {
+        let got = signer.try_sign(request).map(|_| ()).map_err(|error| error.code());
+        assert_eq!(got, expect, "{request:?}");
+    };
+    let intent = |nonce: u64, byte: u8| {
+        Record::Intent(catenary_core::record::Intent {
+            id: "recv-1".into(),
+            path: "p".into(),
+            chain: "simd".into(),
+            key: "pays".into(),
+            nonce,
+            tx_hash: Hash32([byte; 32]),
+            tx_bytes: vec![byte],
+            kind: catenary_core::record::IntentKind::Recv,
+            packets: Vec::new(),
+            at_seconds: 1,
+            replacement: 0,
+        })
+    };
+    check(&replacement(4, 2), Err("KEY-022"));
+    check(&pay(4, 1), Ok(()));
+    // Signed for, but not journaled as on its way: there is nothing to take the place of.
+    check(&replacement(4, 2), Err("KEY-022"));
+    ledger.record(vec![intent(4, 1)]).unwrap();
+    check(&pay(4, 2), Err("KEY-017"));
+    check(&replacement(5, 2), Err("KEY-022"));
+    let other_chain = Purpose::Replacement { chain: "quorum".into(), nonce: 4 };
+    check(&SignRequest { purpose: other_chain, ..replacement(4, 2) }, Err("KEY-014"));
+    check(&SignRequest { key: KeyId("attests".into()), ..replacement(4, 2) }, Err("KEY-014"));
+    check(&replacement(4, 2), Ok(()));
+    check(&replacement(4, 2), Ok(()));
+    let memory = ledger.signed_tx("simd", "pays", 4).unwrap().unwrap();
+    let replaces = memory.replaces.unwrap();
+    assert_eq!((memory.digest, replaces.digest, replaces.number), (Hash32([2; 32]), Hash32([1; 32]), 1));
+    // What was replaced is not signed again as if it were the first.
+    check(&pay(4, 1), Err("KEY-017"));
+    check(&pay(4, 2), Ok(()));
+    for byte in 3..=u8::try_from(super::REPLACEMENTS_MAX).unwrap() + 1 {
+        check(&replacement(4, byte), Ok(()));
+    }
+    check(&replacement(4, 99), Err("KEY-023"));
+    // Its outcome is known: nothing is on its way any more.
+    let outcome = catenary_core::record::Outcome {
+        tx_hash: Hash32([1; 32]),
+        chain: "simd".into(),
+        result: catenary_core::record::OutcomeResult::Dropped,
+        at_seconds: 2,
+    };
+    ledger.record(vec![Record::Outcome(outcome)]).unwrap();
+    check(&replacement(4, 98), Err("KEY-022"));
+}

@@ -10,6 +10,11 @@ pub const RECEIPT_POLL_MS: u64 = 300;
 pub const RECEIPT_POLLS_MAX: u32 = 200;
 /// Looks after which the same bytes are broadcast again: about ten seconds, in case the pool lost them.
 pub const REBROADCAST_POLLS: u32 = 33;
+/// Looks at a chain whose endpoint seems to be behind, before it is believed: about three seconds.
+pub const LAG_LOOKS: u32 = 10;
+/// Transactions of one key on their way on a chain that takes the next nonce before the last one is included (Cosmos):
+/// a few blocks' worth, so that one that is lost holds up few.
+pub const PIPELINED: usize = 4;
 /// Attempts to build one transaction when the nonce turns out to be taken.
 pub const NONCE_ATTEMPTS: u32 = 3;
 /// Milliseconds between two counts of the open packets for the metrics: scrapes are seconds apart.

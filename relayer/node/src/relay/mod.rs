@@ -5,7 +5,7 @@
 //!
 //! # What an attacker can grow
 //!
-//! Channels are bounded (`limits`), jobs in flight are at most two a side, a transaction in flight at most one a
+//! Channels are bounded (`limits`), jobs in flight are at most three a side, transactions in flight a few a
 //! key; a peer or endpoint that stalls holds up its own path for the deadline of one request.
 
 mod confirm;
@@ -23,4 +23,4 @@ pub use observe::{ChainWatch, PathWatch};
 pub use probe::probe;
 pub use runner::cursor_name;
 pub use runner::{PathRunner, Restored};
-pub use send::{Note, ReleasingSigner, SendError, SendObserver, Sender, SenderParts, Sent};
+pub use send::{Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent};

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use catenary_api::{Account, TxReceipt};
+use catenary_api::Account;
 use catenary_core::engine::{Entry, JobKind, Key, Outcome, Side, State};
-use catenary_core::record::TrustedState;
+use catenary_core::record::{IntentKind, TrustedState};
 use catenary_core::Stage;
 use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
 
 use super::job::PathObserver;
-use super::send::SendObserver;
+use super::send::{SendObserver, TxEvent};
 use crate::attestor::Availability;
 use crate::chain::{ChainObserver, Stop};
 use crate::failpoint::failpoint;
@@ -280,21 +280,37 @@ impl PathObserver for PathWatch {
 }
 
 impl SendObserver for PathWatch {
-    fn transaction(&self, chain: &str, key: &str, outcome: &'static str, receipt: Option<&TxReceipt>) {
+    fn transaction(&self, event: &TxEvent<'_>) {
+        let TxEvent { chain, key, note, outcome, receipt } = *event;
         let label = match outcome {
             "included" => TxOutcome::Included,
             "reverted" => TxOutcome::Reverted,
             "unknown" => TxOutcome::Expired,
+            "replaced" => TxOutcome::Replaced,
             _ => TxOutcome::Dropped,
         };
         self.metrics.tx(chain, key, label);
         if let (Some(receipt), Some(asset)) = (receipt, self.assets.get(chain)) {
-            self.metrics.fee_spent(chain, asset, receipt.fee.parse().unwrap_or(0.0));
+            let fee = receipt.fee.parse().unwrap_or(0.0);
+            self.metrics.fee_spent(chain, asset, fee);
+            let kind = match note.kind {
+                IntentKind::Recv => Some(PacketKind::Send),
+                IntentKind::Ack => Some(PacketKind::Ack),
+                IntentKind::Timeout => Some(PacketKind::Timeout),
+                IntentKind::Mixed | IntentKind::Call => None,
+            };
+            if let Some(kind) = kind {
+                self.metrics.path_fee_spent(&note.path, chain, kind, fee);
+            }
         }
     }
 
-    fn account(&self, chain: &str, key: &str, account: &Account) {
-        self.metrics.nonces(chain, key, account.nonce, account.nonce);
+    fn in_flight(&self, chain: &str, key: &str, count: usize) {
+        self.metrics.in_flight(chain, key, count);
+    }
+
+    fn account(&self, chain: &str, key: &str, account: &Account, next: u64) {
+        self.metrics.nonces(chain, key, next, account.nonce);
         if let Some(asset) = self.assets.get(chain) {
             self.metrics.balance(chain, key, asset, account.balance.parse().unwrap_or(0.0));
         }

@@ -46,6 +46,7 @@ fn intent(byte: u8) -> Intent {
         kind: IntentKind::Recv,
         packets: vec![key(byte.into())],
         at_seconds: 5,
+        replacement: 0,
     }
 }
 
@@ -533,7 +534,8 @@ fn any_record() -> impl Strategy<Value = Record> {
             key: "k".into(),
             chain: "c".into(),
             nonce,
-            digest
+            digest,
+            replaces: None
         })),
         (1..4_u64).prop_map(|nonce| Record::NonceReleased(NonceReleased {
             key: "k".into(),

@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
 
 use catenary_adapter_cosmos::{CosmosAdapter, CosmosConfig};
-use catenary_adapter_evm::{EvmAdapter, EvmConfig, GasPrice};
+use catenary_adapter_evm::{EvmAdapter, EvmConfig, Fee, GasPrice};
 use catenary_adapter_process::{ProcessAdapter, ProcessConfig};
+use catenary_api::ReplacingSink;
 use catenary_light_clients::cometbft::CometBft;
 use catenary_light_clients::ibft2::Ibft2;
 use catenary_light_clients::qbft::Qbft;
@@ -14,7 +15,7 @@ use catenary_light_clients::{Address, Anchor, Family, Hash32, LightClient, Rejec
 
 use super::WiringError;
 use crate::chain::{Adapter, Chain, ChainObserver, ChainOptions, ProveError};
-use crate::config::{AdapterConfig, Chain as ChainConfig, Config, EvmGasPrice};
+use crate::config::{AdapterConfig, Chain as ChainConfig, Config, EvmFee, EvmGasPrice};
 use crate::relay::ChainWatch;
 use crate::store::Ledger;
 use crate::telemetry::{Health, Metrics};
@@ -46,6 +47,16 @@ impl std::fmt::Debug for FamilyAdapter {
 }
 
 impl FamilyAdapter {
+    /// What raises the price of a transaction that no block takes; `None` where a family knows no replacement, and for
+    /// adapters in their own process, whose protocol has no call for it.
+    #[must_use]
+    pub fn replacer(&self) -> Option<Arc<dyn ReplacingSink>> {
+        match self {
+            Self::Evm(adapter) => Some(adapter.clone()),
+            Self::Cosmos(_) | Self::Process(_) => None,
+        }
+    }
+
     /// The two sides.
     #[must_use]
     pub fn sides(&self) -> Adapter {
@@ -77,6 +88,10 @@ pub fn build_adapter(config: &ChainConfig) -> Result<FamilyAdapter, WiringError>
                 EvmGasPrice::Fixed { wei } => GasPrice::Fixed { wei },
                 EvmGasPrice::Node => GasPrice::Node,
             };
+            let fee = match evm.fee {
+                EvmFee::Legacy => Fee::Legacy,
+                EvmFee::Eip1559 { priority_wei } => Fee::Eip1559 { priority_wei: priority_wei.into() },
+            };
             let adapter = EvmAdapter::new(EvmConfig {
                 name: config.name.clone(),
                 urls,
@@ -86,6 +101,8 @@ pub fn build_adapter(config: &ChainConfig) -> Result<FamilyAdapter, WiringError>
                 router: evm.router.map(|router| router.0),
                 commitment_slot: evm.commitment_slot.0,
                 gas_price,
+                gas_price_max_wei: evm.gas_price_max_wei.map(u128::from),
+                fee,
                 gas_multiplier_percent: evm.gas_multiplier_percent,
                 gas_max: evm.gas_max,
                 tx_bytes_max: evm.tx_bytes_max,
@@ -151,6 +168,21 @@ fn settings_of(config: &ChainConfig) -> BTreeMap<String, String> {
                     EvmGasPrice::Fixed { wei } => wei.to_string(),
                     EvmGasPrice::Node => "node".to_owned(),
                 }),
+            ),
+            ("gas_price_max_wei", evm.gas_price_max_wei.map(|wei| wei.to_string())),
+            (
+                "fee",
+                Some(match evm.fee {
+                    EvmFee::Legacy => "legacy".to_owned(),
+                    EvmFee::Eip1559 { .. } => "eip1559".to_owned(),
+                }),
+            ),
+            (
+                "priority_fee_wei",
+                match evm.fee {
+                    EvmFee::Legacy => None,
+                    EvmFee::Eip1559 { priority_wei } => Some(priority_wei.to_string()),
+                },
             ),
             ("gas_multiplier_percent", Some(evm.gas_multiplier_percent.to_string())),
             ("gas_max", Some(evm.gas_max.to_string())),

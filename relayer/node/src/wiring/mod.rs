@@ -2,6 +2,7 @@
 
 mod chains;
 mod keeper;
+mod keys;
 mod lost;
 mod paths;
 mod run;
@@ -21,6 +22,7 @@ pub use chains::{
     FamilyAdapter,
 };
 pub use keeper::{keep, KeepPlan};
+pub use keys::send_policy;
 pub use paths::{restore, restore_ends, AttestorSigner, PathEnd, Signers};
 pub use run::{health_for, metrics_for, run};
 

@@ -11,6 +11,7 @@ use catenary_light_clients::Timestamp;
 use catenary_protocol::attestation::Address;
 use catenary_protocol::{PacketAttestation, StateAttestation};
 
+use super::keys::key_of;
 use super::WiringError;
 use crate::attestor::{
     AttestationSigner, Attestor, ClientPair, ClientTls, Collector, CollectorConfig, Member, NodeIdentity, PeerClient,
@@ -152,7 +153,7 @@ pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
     pub(super) chains: &'a BTreeMap<String, Arc<Chain>>,
     pub(super) attestors: &'a BTreeMap<String, Arc<Attestor>>,
-    pub(super) senders: &'a BTreeMap<String, Arc<Sender>>,
+    pub(super) senders: &'a BTreeMap<String, Vec<Arc<Sender>>>,
     pub(super) metrics: &'a Arc<Metrics>,
 }
 
@@ -184,11 +185,16 @@ impl Parts<'_> {
             let what = format!("chain {}: no transaction_key is configured", here.chain);
             WiringError::missing(what, "set transaction_key, so that this node can relay")
         };
+        let ours = self.config.paths.iter().filter(|path| path.a.chain == here.chain || path.b.chain == here.chain);
+        let names: Vec<&str> = ours.map(|path| path.name.as_str()).collect();
+        let senders = self.senders.get(&here.chain).map_or(&[][..], Vec::as_slice);
+        let keys: Vec<&str> = senders.iter().map(|sender| sender.key()).collect();
+        let sender = key_of(&path.name, &names, &keys).and_then(|index| senders.get(index));
         Ok(PathSide {
             chain: self.chains.get(&here.chain).cloned().ok_or_else(unknown)?,
             client_id,
             collector: Arc::new(collector),
-            sender: self.senders.get(&here.chain).cloned().ok_or_else(no_key)?,
+            sender: sender.cloned().ok_or_else(no_key)?,
             attestation_chunk: path.attestation_chunk,
         })
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::chains::{
     build_adapter, check_chain_id, check_contracts, connect, endpoint_name, observer_for, with_anchors,
 };
+use super::keys::send_policy;
 use super::paths::{attestor, restore, server_tls, Parts, Signers};
 use super::WiringError;
 use crate::api::{self, ApiState, ReleaseRoute};
@@ -40,7 +41,7 @@ pub fn metrics_for(config: &Config) -> Arc<Metrics> {
         family: chain.family,
         trusting_period_seconds: chain.trust.trusting_period_seconds,
         endpoints: (0..chain.urls.len()).map(endpoint_name).collect(),
-        signers: chain.transaction_key.iter().cloned().collect(),
+        signers: chain.transaction_keys.clone(),
         fee_asset: fee_asset(&chain.adapter),
     });
     let side = |side: &crate::config::Side| SideScope {
@@ -93,7 +94,7 @@ struct Node {
     watch: Arc<PathWatch>,
     chains: BTreeMap<String, Arc<Chain>>,
     attestors: BTreeMap<String, Arc<Attestor>>,
-    senders: BTreeMap<String, Arc<Sender>>,
+    senders: BTreeMap<String, Vec<Arc<Sender>>>,
 }
 
 /// Runs a node until `stop` is cancelled.
@@ -156,16 +157,18 @@ async fn assemble(
         if let Some(attestor) = attestor(&config, chain, &connected, &signers, &metrics)? {
             attestors.insert(chain.name.clone(), attestor);
         }
-        if let Some(key) = &chain.transaction_key {
+        for key in &chain.transaction_keys {
             let sender = Sender::new(SenderParts {
                 chain: chain.name.clone(),
                 key: KeyId(key.clone()),
                 sink: connected.sink().clone(),
+                replacer: adapter.replacer(),
+                policy: send_policy(chain),
                 signer: Arc::new(signers.clone()),
                 ledger: ledger.clone(),
                 observer: watch.clone(),
             })?;
-            senders.insert(chain.name.clone(), Arc::new(sender));
+            senders.entry(chain.name.clone()).or_insert_with(Vec::new).push(Arc::new(sender));
         }
         chains.insert(chain.name.clone(), connected);
     }
@@ -261,10 +264,12 @@ impl Node {
     /// Reconcile first, send second: every transaction that the journal holds without an outcome is looked up, and
     /// only then do the paths start.
     async fn reconcile(&self) {
-        for (chain, sender) in &self.senders {
-            if let Err(error) = sender.reconcile().await {
-                // What is open stays adopted, and is resolved before anything else is sent.
-                tracing::warn!(chain, code = error.code(), "{error}");
+        for (chain, senders) in &self.senders {
+            for sender in senders {
+                if let Err(error) = sender.reconcile().await {
+                    // What is open stays adopted, and is resolved before anything else is sent.
+                    tracing::warn!(chain, key = sender.key(), code = error.code(), "{error}");
+                }
             }
         }
     }

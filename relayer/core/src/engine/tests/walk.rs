@@ -94,16 +94,15 @@ impl World {
     fn check(&mut self, seed: u64) {
         let mut walked = self.engine.clone();
         let max = self.engine.options.job_items_max;
-        let busy: Vec<(bool, Side)> = self.engine.jobs().map(|job| (job.kind == JobKind::Confirm, job.to)).collect();
+        let busy: Vec<(JobKind, Side)> = self.engine.jobs().map(|job| (job.kind, job.to)).collect();
         let mut expected = Vec::new();
         for to in [Side::A, Side::B] {
-            let groups: [&[JobKind]; 2] = [&[JobKind::Timeout, JobKind::Ack, JobKind::Recv], &[JobKind::Confirm]];
-            for kinds in groups {
-                if busy.contains(&(kinds.contains(&JobKind::Confirm), to)) {
+            let lanes: [&[JobKind]; 3] = [&[JobKind::Timeout], &[JobKind::Ack, JobKind::Recv], &[JobKind::Confirm]];
+            for kinds in lanes {
+                if kinds.iter().any(|kind| busy.contains(&(*kind, to))) {
                     continue;
                 }
-                let sends = !kinds.contains(&JobKind::Confirm);
-                let last = walked.last_lane.get(&(to, sends)).copied();
+                let last = walked.last_lane.get(&(to, kinds[0])).copied();
                 let lanes = if last == Some(Lane::Live) { [1, 0] } else { [0, 1] }.map(|at| LANES[at]);
                 let all = lanes.into_iter().flat_map(|lane| kinds.iter().map(move |kind| (*kind, lane)));
                 let due = all.map(|(kind, lane)| {

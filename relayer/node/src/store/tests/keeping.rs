@@ -57,7 +57,7 @@ fn kept() -> Vec<Record> {
         Record::Start(Start { version: "1".into(), config_digest: Hash32([1; 32]), at_seconds: 1 }),
         Record::SignedAttestation(attested(StatementKind::State)),
         Record::SignedAttestation(attested(StatementKind::Packets)),
-        Record::SignedTx(SignedTx { key: "k".into(), chain: "c".into(), nonce: 3, digest: Hash32([9; 32]) }),
+        Record::SignedTx(SignedTx { key: "k".into(), chain: "c".into(), nonce: 3, digest: Hash32([9; 32]), replaces: None }),
         Record::AttestorReset(reset),
         Record::Act(Act { actor, action: "a".into(), reason: "r".into(), details, at_seconds: 1 }),
         cursor(4),

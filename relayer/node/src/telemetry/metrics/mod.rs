@@ -279,6 +279,12 @@ impl Metrics {
         self.families.tx_fee_spent_total.with_label_values(&labels).inc_by(base_units.max(0.0));
     }
 
+    /// A fee was paid for a path's packets, in base units.
+    pub fn path_fee_spent(&self, path: &str, chain: &str, kind: PacketKind, base_units: f64) {
+        let labels = [self.known(path), self.known(chain), kind.label()];
+        self.families.path_fee_spent_total.with_label_values(&labels).inc_by(base_units.max(0.0));
+    }
+
     /// Nonces of a signer: the next that we would use, and the next that the chain expects.
     pub fn nonces(&self, chain: &str, signer: &str, next: u64, on_chain: u64) {
         let labels = [self.known(chain), self.known(signer)];
@@ -407,6 +413,9 @@ impl Metrics {
         gauges(&f.packets_blocked, &[name], &singles::<BlockedReason>());
         counters(&f.retries_total, &[name], &singles::<Class>());
         for side in &path.sides {
+            for kind in [PacketKind::Send, PacketKind::Ack, PacketKind::Timeout] {
+                f.path_fee_spent_total.with_label_values(&[name, side.chain.as_str(), kind.label()]);
+            }
             let client = Client::OnChain { chain: &side.chain, client_id: &side.client_id };
             self.client_trusted(client, 0);
             self.client_status(client, ClientStatus::Active);

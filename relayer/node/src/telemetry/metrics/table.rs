@@ -138,6 +138,7 @@ families! {
     batch_bytes: HistogramVec [chain] by BYTES = "Encoded bytes of a delivery transaction.";
     tx_total: IntCounterVec [chain, signer, outcome] = "Transactions; the signer by its name in the config.";
     tx_fee_spent_total: CounterVec [chain, asset] = "Fees paid, in base units of the asset; exact values are in the journal.";
+    path_fee_spent_total: CounterVec [path, chain, kind] = "Fees paid for a path's packets on one of its chains, by what was delivered there, in base units of the chain's fee asset.";
     tx_nonce_next: IntGaugeVec [chain, signer] = "Next nonce that we would use.";
     tx_nonce_chain: IntGaugeVec [chain, signer] = "Next nonce that the chain expects; a gap to tx_nonce_next that stays is a jam.";
     tx_in_flight: IntGaugeVec [chain, signer] = "Transactions that were broadcast and have no outcome yet.";

@@ -259,3 +259,11 @@ fn names_that_are_not_configured_share_one_series() {
     assert!(page.contains(line));
     assert_eq!(page.lines().count(), before + 2);
 }
+
+#[test]
+fn fees_are_counted_by_path_chain_and_kind() {
+    check(
+        |m| m.path_fee_spent("evm-simd", "evm", PacketKind::Ack, 2.5),
+        r#"catenary_path_fee_spent_total{chain="evm",kind="ack",path="evm-simd"} 2.5"#,
+    );
+}

@@ -1,0 +1,290 @@
+//! What became of a transaction: looking, waiting, replacing, and writing it down.
+
+use catenary_api::{Broadcast, Purpose, ReplacingSink, SignedTx, TxHash, TxReceipt};
+use catenary_core::record::{Outcome, OutcomeResult, Record};
+use catenary_light_clients::Class;
+
+use super::flights::Flight;
+use super::sender::Sender;
+use super::types::{SendError, Sent, TxEvent};
+use crate::failpoint::failpoint;
+use crate::platform;
+use crate::relay::limits;
+
+/// How a nonce ended.
+#[derive(Debug)]
+pub(super) enum Landing {
+    /// One of its versions is in a block.
+    Included {
+        /// Which.
+        tx: TxHash,
+        /// Its receipt.
+        receipt: TxReceipt,
+    },
+    /// None will be.
+    Gone {
+        /// The newest.
+        tx: TxHash,
+    },
+}
+
+/// Whether bytes are worth another broadcast while they are waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    /// The node has said that they do not fit: only the account tells how it goes on.
+    No,
+}
+
+impl Sender {
+    /// What an ended nonce means for who sent it.
+    pub(super) fn effect(&self, nonce: u64, landing: Landing) -> Result<Sent, SendError> {
+        let chain = || self.chain.clone();
+        match landing {
+            Landing::Included { tx, receipt } if receipt.success => Ok(Sent::Included { tx, receipt }),
+            Landing::Included { tx, receipt } => {
+                let reason = receipt.error.unwrap_or_else(|| "the chain gives no reason".to_owned());
+                Err(SendError::Reverted { chain: chain(), tx, reason })
+            }
+            Landing::Gone { tx } => Err(SendError::Vanished { chain: chain(), tx, nonce }),
+        }
+    }
+
+    /// Finds out what became of a nonce that nobody waited for: included, lost to another transaction, refused, or to be
+    /// broadcast again.
+    pub(super) async fn resolve(&self, nonce: u64) -> Result<Landing, SendError> {
+        loop {
+            if let Some(landing) = self.look(nonce).await? {
+                return Ok(landing);
+            }
+            if self.sink.account(&self.public_key).await?.nonce > nonce {
+                return self.conclude(nonce).await;
+            }
+            let newest = self.newest(nonce)?;
+            let (outcome, result) = match self.sink.broadcast(&newest).await {
+                Broadcast::Accepted | Broadcast::Unknown(_) => return self.wait(nonce, true).await,
+                Broadcast::NonceMismatch(_) => return self.wait(nonce, false).await,
+                Broadcast::Redundant => ("redundant", OutcomeResult::Dropped),
+                Broadcast::Refused(error) => ("refused", OutcomeResult::Refused { code: error.code.to_owned() }),
+            };
+            // It may be refused because it is done, and in a block by now.
+            if let Some(landing) = self.look(nonce).await? {
+                return Ok(landing);
+            }
+            if let Some(landing) = self.withdraw(nonce, &newest, (outcome, result))? {
+                return Ok(landing);
+            }
+        }
+    }
+
+    /// Waits for a receipt, within the bound: broadcasts the same bytes again in case a pool lost them, and replaces them
+    /// when that is due.
+    pub(super) async fn wait(&self, nonce: u64, rebroadcast: bool) -> Result<Landing, SendError> {
+        let mut again = if rebroadcast { Again::Yes } else { Again::No };
+        for look in 1..=limits::RECEIPT_POLLS_MAX {
+            platform::sleep(self.policy.poll).await;
+            match self.look(nonce).await {
+                Ok(Some(landing)) => return Ok(landing),
+                Ok(None) => {}
+                Err(SendError::Chain(_)) => continue,
+                Err(error) => return Err(error),
+            }
+            if look % limits::REBROADCAST_POLLS == 0 {
+                if let Some(landing) = self.nudge(nonce, &mut again).await? {
+                    return Ok(landing);
+                }
+            }
+            // What does not fit at this price does not fit at a higher one.
+            if again == Again::Yes {
+                self.replace_if_due(nonce).await?;
+            }
+        }
+        let tx = self.newest(nonce)?.hash;
+        if let Some(flight) = self.flights().get(nonce) {
+            self.tell(flight, "unknown", None);
+        }
+        tracing::warn!(chain = self.chain, %tx, nonce, "no receipt within the bound");
+        Err(SendError::Unknown { chain: self.chain.clone(), tx })
+    }
+
+    /// The same bytes once more, which is idempotent. What does not fit is not sent in a loop: then the account decides.
+    async fn nudge(&self, nonce: u64, again: &mut Again) -> Result<Option<Landing>, SendError> {
+        if *again == Again::Yes {
+            match self.sink.broadcast(&self.newest(nonce)?).await {
+                Broadcast::Accepted | Broadcast::Unknown(_) => return Ok(None),
+                Broadcast::NonceMismatch(_) | Broadcast::Refused(_) | Broadcast::Redundant => *again = Again::No,
+            }
+        }
+        match self.sink.account(&self.public_key).await {
+            Ok(account) if account.nonce > nonce => self.conclude(nonce).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The nonce is used. Either a version is in a block that the endpoint has not shown yet, or something else used it:
+    /// some more looks decide.
+    async fn conclude(&self, nonce: u64) -> Result<Landing, SendError> {
+        for _ in 0..limits::LAG_LOOKS {
+            if let Some(landing) = self.look(nonce).await? {
+                return Ok(landing);
+            }
+            platform::sleep(self.policy.poll).await;
+        }
+        let Some(flight) = self.flights().get(nonce).cloned() else { return Err(self.lost(nonce)) };
+        let dropped = |version: &SignedTx| self.outcome(version, OutcomeResult::Dropped);
+        self.journal(flight.versions.iter().map(dropped).collect())?;
+        let tx = self.newest(nonce)?.hash;
+        self.tell(&flight, "dropped", None);
+        self.land(nonce);
+        Ok(Landing::Gone { tx })
+    }
+
+    /// Looks for a receipt of any version, the newest first.
+    pub(super) async fn look(&self, nonce: u64) -> Result<Option<Landing>, SendError> {
+        let Some(flight) = self.flights().get(nonce).cloned() else { return Err(self.lost(nonce)) };
+        for version in flight.versions.iter().rev() {
+            if let Some(receipt) = self.sink.receipt(&version.hash).await? {
+                return self.included((nonce, &flight), version, receipt).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// One version is in a block, so the others never will be: written down at once.
+    fn included(
+        &self,
+        (nonce, flight): (u64, &Flight),
+        version: &SignedTx,
+        receipt: TxReceipt,
+    ) -> Result<Landing, SendError> {
+        let result = OutcomeResult::Included {
+            height: receipt.height,
+            success: receipt.success,
+            gas_used: receipt.gas_used,
+            fee: receipt.fee.clone(),
+        };
+        failpoint("send.seen");
+        let others = flight.versions.iter().filter(|other| other.hash != version.hash);
+        let mut records = vec![self.outcome(version, result)];
+        records.extend(others.clone().map(|other| self.outcome(other, OutcomeResult::Dropped)));
+        self.journal(records)?;
+        others.for_each(|_| self.tell(flight, "replaced", None));
+        self.tell(flight, if receipt.success { "included" } else { "reverted" }, Some(&receipt));
+        self.flights().used(nonce);
+        self.land(nonce);
+        Ok(Landing::Included { tx: version.hash, receipt })
+    }
+
+    /// A version that will not be included while its nonce is unused. When it was the last one, the nonce is free.
+    pub(super) fn withdraw(
+        &self,
+        nonce: u64,
+        version: &SignedTx,
+        (outcome, result): (&'static str, OutcomeResult),
+    ) -> Result<Option<Landing>, SendError> {
+        self.journal(vec![self.outcome(version, result)])?;
+        let left = {
+            let mut flights = self.flights();
+            let Some(flight) = flights.get_mut(nonce) else { return Err(self.lost(nonce)) };
+            self.tell(flight, outcome, None);
+            flight.versions.retain(|other| other.hash != version.hash);
+            flight.versions.len()
+        };
+        if left > 0 {
+            return Ok(None);
+        }
+        self.release(nonce, "nothing that was signed for it will be included")?;
+        self.land(nonce);
+        Ok(Some(Landing::Gone { tx: version.hash }))
+    }
+
+    async fn replace_if_due(&self, nonce: u64) -> Result<(), SendError> {
+        let Some(replacer) = self.replacer.clone() else { return Ok(()) };
+        let due = self.flights().get(nonce).is_some_and(|flight| {
+            let waited = platform::monotonic().duration_since(flight.touched);
+            flight.replacements < self.policy.replacements_max && waited >= self.policy.replace_after
+        });
+        if !due {
+            return Ok(());
+        }
+        let replaced = self.replace(nonce, replacer.as_ref()).await;
+        if let Some(flight) = self.flights().get_mut(nonce) {
+            flight.touched = platform::monotonic();
+        }
+        match replaced {
+            // The one that waits still does; it is tried again later.
+            Err(SendError::Chain(error)) => {
+                tracing::warn!(chain = self.chain, nonce, code = error.code, "not replaced: {}", error.message);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// The same transaction at a higher fee: signed as a replacement, journaled, and only then broadcast.
+    async fn replace(&self, nonce: u64, replacer: &dyn ReplacingSink) -> Result<(), SendError> {
+        // One that is not next waits for those before it, whatever it pays.
+        if self.sink.account(&self.public_key).await?.nonce != nonce {
+            return Ok(());
+        }
+        let previous = self.newest(nonce)?;
+        let Some(unsigned) = replacer.replacement(&previous).await? else {
+            tracing::warn!(chain = self.chain, nonce, tx = %previous.hash, "waits for a block at the highest fee allowed");
+            return Ok(());
+        };
+        if unsigned.nonce != nonce {
+            let message = format!("the replacement of nonce {nonce} has nonce {}; please report this", unsigned.nonce);
+            return Err(catenary_api::Error { code: "NODE-TX-005", class: Class::Bug, message }.into());
+        }
+        let signed = self.sign(&unsigned, Purpose::Replacement { chain: self.chain.clone(), nonce })?;
+        let Some(flight) = self.flights().get(nonce).cloned() else { return Err(self.lost(nonce)) };
+        self.journal_intent(&signed, (nonce, flight.replacements.saturating_add(1)), &flight.note)?;
+        if let Some(flight) = self.flights().get_mut(nonce) {
+            flight.versions.push(signed.clone());
+            flight.replacements = flight.replacements.saturating_add(1);
+        }
+        tracing::info!(chain = self.chain, nonce, tx = %signed.hash, replaces = %previous.hash, "replaced at a higher fee");
+        if let Broadcast::Refused(error) = self.sink.broadcast(&signed).await {
+            let result = OutcomeResult::Refused { code: error.code.to_owned() };
+            self.withdraw(nonce, &signed, ("refused", result))?;
+        }
+        Ok(())
+    }
+
+    fn newest(&self, nonce: u64) -> Result<SignedTx, SendError> {
+        let newest = self.flights().get(nonce).and_then(|flight| flight.versions.last().cloned());
+        newest.ok_or_else(|| self.lost(nonce))
+    }
+
+    /// A flight is taken out by who watches it, and only one does.
+    fn lost(&self, nonce: u64) -> SendError {
+        let message =
+            format!("nonce {nonce} on {} is not on its way, but is waited for; please report this", self.chain);
+        catenary_api::Error { code: "NODE-TX-006", class: Class::Bug, message }.into()
+    }
+
+    fn land(&self, nonce: u64) {
+        let left = {
+            let mut flights = self.flights();
+            flights.remove(nonce);
+            flights.len()
+        };
+        self.observer.in_flight(&self.chain, &self.key.0, left);
+    }
+
+    fn tell(&self, flight: &Flight, outcome: &'static str, receipt: Option<&TxReceipt>) {
+        let event = TxEvent { chain: &self.chain, key: &self.key.0, note: &flight.note, outcome, receipt };
+        self.observer.transaction(&event);
+    }
+
+    fn outcome(&self, signed: &SignedTx, result: OutcomeResult) -> Record {
+        let at_seconds = platform::now().seconds();
+        Record::Outcome(Outcome { tx_hash: signed.hash.0, chain: self.chain.clone(), result, at_seconds })
+    }
+
+    fn journal(&self, records: Vec<Record>) -> Result<(), SendError> {
+        platform::block_in_place(|| self.ledger.record(records))?;
+        failpoint("send.settled");
+        Ok(())
+    }
+}
