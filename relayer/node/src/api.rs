@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::chain::Chain;
 use crate::query::{self, ClientView, Filter};
+use crate::retry::{self, RetryError, RetryOrder};
 use crate::store::Ledger;
 
 /// Where releases of a path's packets go, and which side each chain and client is.
@@ -25,6 +26,15 @@ pub struct ReleaseRoute {
     pub releases: mpsc::Sender<Key>,
     /// Side of each (chain, client).
     pub sides: Vec<(String, String, Side)>,
+}
+
+impl ReleaseRoute {
+    /// The side of the path that a packet was sent on, if this path carries it.
+    fn source_of(&self, key: &PacketKey) -> Option<Side> {
+        let is =
+            |(chain, client, _): &&(String, String, Side)| *chain == key.source_chain && *client == key.source_client;
+        self.sides.iter().find(is).map(|(_, _, side)| *side)
+    }
 }
 
 /// What the API reads.
@@ -98,23 +108,32 @@ async fn show(State(state): State<ApiState>, Query(query): Query<KeyQuery>) -> R
     }
 }
 
-async fn retry(State(state): State<ApiState>, Query(query): Query<KeyQuery>) -> Response {
-    let key: PacketKey = match query.key.parse() {
-        Ok(key) => key,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, "API-003", format!("{error}")),
+async fn retry(State(state): State<ApiState>, Query(order): Query<RetryOrder>) -> Response {
+    let packets = match retry::parked(&state.ledger, &order) {
+        Ok(packets) => packets,
+        Err(RetryError::Store(error)) => return store_failed(&error),
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
     };
-    for route in state.routes.iter() {
-        let side =
-            route.sides.iter().find(|(chain, client, _)| *chain == key.source_chain && *client == key.source_client);
-        if let Some((_, _, source)) = side {
-            let key = Key { source: *source, sequence: key.sequence };
-            return match route.releases.try_send(key) {
-                Ok(()) => Json(serde_json::json!({ "released": true })).into_response(),
-                Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "API-004", "the path is busy; try again"),
-            };
+    let mut routed = Vec::new();
+    for (key, _) in &packets {
+        let route = state.routes.iter().find_map(|route| Some((route.source_of(key)?, route)));
+        let Some((source, route)) = route else {
+            return refuse(StatusCode::NOT_FOUND, "API-005", format!("no path of this node carries {key}"));
+        };
+        routed.push((route, Key { source, sequence: key.sequence }));
+    }
+    // Who asked is kept before anything goes on.
+    if let Err(error) = state.ledger.record_async(vec![retry::act(&order, &packets)]).await {
+        return store_failed(&error);
+    }
+    for (route, key) in routed {
+        // The path's runner takes them one by one; it is gone only when the node stops.
+        if route.releases.send(key).await.is_err() {
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "API-004", "the path has stopped; try again");
         }
     }
-    refuse(StatusCode::NOT_FOUND, "API-005", format!("no path of this node carries {key}"))
+    let released: Vec<String> = packets.iter().map(|(key, _)| key.to_string()).collect();
+    Json(serde_json::json!({ "released": released })).into_response()
 }
 
 async fn clients(State(state): State<ApiState>) -> Response {

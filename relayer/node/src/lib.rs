@@ -13,6 +13,7 @@ pub mod keystore;
 pub mod platform;
 pub mod query;
 pub mod relay;
+pub mod retry;
 pub mod setup;
 pub mod store;
 pub mod telemetry;

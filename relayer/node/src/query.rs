@@ -3,7 +3,9 @@
 //! Everything here is read from the working state; a stage is one that a light client has proven, or is marked as
 //! claimed. Payload bytes are not shown, only what a transfer says.
 
-use catenary_core::fold::HistoryEntry;
+use catenary_core::encoding::parse_hash;
+use catenary_core::fold::{HistoryEntry, TxSummary};
+use catenary_core::record::OutcomeResult;
 use catenary_core::{PacketKey, Stage, StoreError};
 use catenary_light_clients::Status;
 use catenary_protocol::ics20::Transfer;
@@ -55,6 +57,57 @@ pub struct PacketView {
     pub transfer: Option<TransferView>,
     /// Steps and transactions, oldest first; in lists empty.
     pub history: Vec<HistoryEntry>,
+    /// What became of those transactions, and what they cost; in lists empty.
+    #[serde(default)]
+    pub transactions: Vec<TxView>,
+}
+
+/// A transaction of this node that carried a message of a packet.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct TxView {
+    /// Chain.
+    pub chain: String,
+    /// Hash.
+    pub tx: String,
+    /// Key that paid.
+    pub key: String,
+    /// Packets that share it.
+    pub packets: usize,
+    /// `included`, `reverted`, `dropped` or `refused`; nothing while it is not known.
+    pub outcome: Option<String>,
+    /// Height of its block.
+    pub height: Option<u64>,
+    /// Fee paid for all of its packets together, in base units of the chain's fee token, decimal.
+    pub fee: Option<String>,
+}
+
+impl TxView {
+    fn new(ledger: &Ledger, summary: &TxSummary) -> Result<Self, StoreError> {
+        let TxSummary { chain, key, tx_hash, packets, .. } = summary.clone();
+        let outcome = match parse_hash(&tx_hash) {
+            Some(hash) => ledger.outcome(&chain, &hash)?,
+            None => None,
+        };
+        let (outcome, height, fee) = match outcome.map(|outcome| outcome.result) {
+            None => (None, None, None),
+            Some(OutcomeResult::Dropped) => (Some("dropped"), None, None),
+            Some(OutcomeResult::Refused { .. }) => (Some("refused"), None, None),
+            Some(OutcomeResult::Included { height, success, fee, .. }) => {
+                (Some(if success { "included" } else { "reverted" }), Some(height), Some(fee))
+            }
+        };
+        Ok(Self { chain, tx: tx_hash, key, packets, outcome: outcome.map(str::to_owned), height, fee })
+    }
+
+    /// For people: the outcome, and what it cost.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let outcome = self.outcome.as_deref().unwrap_or("no outcome yet");
+        let height = self.height.map(|height| format!(" at height {height}")).unwrap_or_default();
+        let shared = if self.packets > 1 { format!(" for {} packets", self.packets) } else { String::new() };
+        let fee = self.fee.as_ref().map(|fee| format!(", fee {fee}{shared}, paid by {}", self.key)).unwrap_or_default();
+        format!("{outcome}{height}{fee}")
+    }
 }
 
 /// Where a light client stands.
@@ -126,6 +179,11 @@ pub struct Filter {
 pub fn packet(ledger: &Ledger, key: &PacketKey) -> Result<Option<PacketView>, StoreError> {
     let Some(mut view) = brief(ledger, key)? else { return Ok(None) };
     view.history = ledger.history(key)?;
+    for entry in &view.history {
+        if let HistoryEntry::Tx(summary) = entry {
+            view.transactions.push(TxView::new(ledger, summary)?);
+        }
+    }
     Ok(Some(view))
 }
 
@@ -184,6 +242,7 @@ fn brief(ledger: &Ledger, key: &PacketKey) -> Result<Option<PacketView>, StoreEr
         acknowledgement: acknowledgement.as_ref().map(verdict),
         transfer: packet.as_ref().and_then(transfer),
         history: Vec::new(),
+        transactions: Vec::new(),
     }))
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use catenary_api::{KeyId, PublicKey, Purpose, SignRequest, Signer, TxReceipt};
+use catenary_api::{KeyId, PublicKey, Purpose, SignRequest, Signer};
 use catenary_core::engine::{Entry, JobKind, Key, Options, Outcome, Side};
 use catenary_light_clients::crypto::keccak256;
 use catenary_light_clients::qbft::{Config, Qbft};

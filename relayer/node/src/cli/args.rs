@@ -188,11 +188,28 @@ pub enum PacketCommand {
     },
     /// List packets.
     List(ListArgs),
-    /// Let a parked packet go on; needs a running node.
-    Retry {
-        /// Packet: chain/client/sequence.
-        key: String,
-    },
+    /// Let parked packets go on once the cause is gone, in the running node or, when none runs, at its next start.
+    Retry(RetryArgs),
+}
+
+/// Which parked packets go on.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The packet: chain/client/sequence in one, or path, source chain and sequence.
+    #[arg(num_args = 1..=3, required_unless_present = "all_parked", conflicts_with = "all_parked")]
+    pub packet: Vec<String>,
+    /// All that are parked, a thousand at a time.
+    #[arg(long)]
+    pub all_parked: bool,
+    /// With --all-parked only those of this path.
+    #[arg(long, requires = "all_parked")]
+    pub path: Option<String>,
+    /// Why; kept in the journal.
+    #[arg(long, default_value = "the cause is gone")]
+    pub reason: String,
+    /// Who; kept in the journal.
+    #[arg(long, env = "USER", default_value = "unknown")]
+    pub actor: String,
 }
 
 /// Commands about light clients.

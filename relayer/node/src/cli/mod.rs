@@ -78,7 +78,7 @@ async fn node_command(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Transfer(TransferCommand::List(filter)) | Command::Packet(PacketCommand::List(filter)) => {
             queries::list(&config, filter, output).await
         }
-        Command::Packet(PacketCommand::Retry { key }) => queries::retry(&config, &key, output).await,
+        Command::Packet(PacketCommand::Retry(args)) => queries::retry(&config, args, output).await,
         Command::Client(ClientCommand::Show) => queries::clients(&config, output).await,
         Command::Client(ClientCommand::Anchor(AnchorCommand::Set { chain, height, hash, reason, actor })) => {
             keys::set_anchor(&config, &keys::NewAnchor { chain, height, hash }, (actor, reason), output)

@@ -2,12 +2,13 @@
 
 use serde::de::DeserializeOwned;
 
-use super::args::ListArgs;
-use super::open_ledger;
+use super::args::{ListArgs, RetryArgs};
 use super::output::{table, Failure, Output};
+use super::{open_ledger, path_config};
 use crate::api::{self, KeyQuery, Refusal};
 use crate::config::Config;
-use crate::query::{self, ClientView, Filter, PacketView};
+use crate::query::{self, ClientView, Filter, PacketView, TxView};
+use crate::retry::{self, RetryOrder};
 use crate::wiring;
 
 /// Deadline of a request to the node on this machine.
@@ -93,19 +94,63 @@ pub(super) async fn list(config: &Config, args: ListArgs, output: Output) -> Res
     Ok(())
 }
 
-/// Releases a parked packet.
-pub(super) async fn retry(config: &Config, key: &str, output: Output) -> Result<(), Failure> {
+/// Lets parked packets go on: in the running node, or in its store when none runs.
+pub(super) async fn retry(config: &Config, args: RetryArgs, output: Output) -> Result<(), Failure> {
+    let order = order(config, args)?;
     let url = format!("http://{}/v1/packet/retry", config.telemetry.listen);
-    let sent = client()?.post(url).query(&KeyQuery { key: key.to_owned() }).send().await;
-    match answered::<serde_json::Value>(sent).await? {
-        Answer::Node(value) => {
-            output.result(&value, &format!("packet {key} goes on"));
-            Ok(())
+    let sent = client()?.post(url).query(&order).send().await;
+    let released = match answered::<Released>(sent).await? {
+        Answer::Node(released) => released,
+        Answer::NotRunning => retry_offline(config, &order)?,
+    };
+    let text = match released.released.as_slice() {
+        [] => "no packet is parked".to_owned(),
+        keys => keys.iter().map(|key| format!("packet {key} goes on")).collect::<Vec<_>>().join("\n"),
+    };
+    output.result(&released, &text);
+    Ok(())
+}
+
+/// What a retry led to.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Released {
+    released: Vec<String>,
+}
+
+fn order(config: &Config, args: RetryArgs) -> Result<RetryOrder, Failure> {
+    let RetryArgs { packet, path, reason, actor, .. } = args;
+    let key = match packet.as_slice() {
+        [] => None,
+        [key] => Some(key.clone()),
+        [path, chain, sequence] => {
+            let path = path_config(config, path)?;
+            let side = [&path.a, &path.b].into_iter().find(|side| side.chain == *chain);
+            let client = side.and_then(|side| side.client.as_ref()).ok_or_else(|| {
+                let message =
+                    format!("path {} has no client on {chain}; name the chain that the packet was sent on", path.name);
+                Failure::new("NODE-CLI-020", message)
+            })?;
+            Some(format!("{chain}/{client}/{sequence}"))
         }
-        Answer::NotRunning => {
-            Err(Failure::new("NODE-CLI-010", "no node is running here; start it with `catenary run`, then retry"))
+        _ => {
+            let message = "name a packet by chain/client/sequence, or by path, source chain and sequence";
+            return Err(Failure::new("NODE-CLI-021", message));
         }
+    };
+    Ok(RetryOrder { key, path, actor, reason })
+}
+
+fn retry_offline(config: &Config, order: &RetryOrder) -> Result<Released, Failure> {
+    let ledger = open_ledger(config)?;
+    let packets = retry::parked(&ledger, order).map_err(|error| Failure::new(error.code(), error.to_string()))?;
+    if !packets.is_empty() {
+        let mut records = vec![retry::act(order, &packets)];
+        for (key, state) in &packets {
+            records.push(retry::reopened(&ledger, key, state)?);
+        }
+        ledger.record(records)?;
     }
+    Ok(Released { released: packets.iter().map(|(key, _)| key.to_string()).collect() })
 }
 
 /// Shows light clients.
@@ -163,18 +208,22 @@ fn describe(view: &PacketView) -> String {
     }
     lines.extend(view.acknowledgement.as_ref().map(|ack| format!("ack           {ack}")));
     for step in &view.history {
-        lines.push(format!("  {}", step_line(step)));
+        lines.push(format!("  {}", step_line(step, &view.transactions)));
     }
     lines.join("\n")
 }
 
-fn step_line(step: &catenary_core::fold::HistoryEntry) -> String {
+fn step_line(step: &catenary_core::fold::HistoryEntry, transactions: &[TxView]) -> String {
     use catenary_core::fold::HistoryEntry;
     match step {
         HistoryEntry::Step(state) => {
             let reason = state.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{} {} at height {}{reason}", state.at_seconds, state.stage.name(), state.height)
         }
-        HistoryEntry::Tx(tx) => format!("{} sent {} in {} on {}", tx.at_seconds, tx.kind.name(), tx.tx_hash, tx.chain),
+        HistoryEntry::Tx(tx) => {
+            let known = transactions.iter().find(|known| known.tx == tx.tx_hash && known.chain == tx.chain);
+            let outcome = known.map_or_else(|| "no outcome yet".to_owned(), TxView::describe);
+            format!("{} sent {} in {} on {}: {outcome}", tx.at_seconds, tx.kind.name(), tx.tx_hash, tx.chain)
+        }
     }
 }

@@ -297,6 +297,7 @@ mod tests {
             acknowledgement: acknowledgement.map(str::to_owned),
             transfer: None,
             history: Vec::new(),
+            transactions: Vec::new(),
         }
     }
 
