@@ -38,6 +38,14 @@ impl CosmosAdapter {
         Ok(Self { config, transport, sets: SetCache::default() })
     }
 
+    /// The same, with so many attempts at a read, at least one: for callers that go to another adapter when this one
+    /// fails.
+    #[must_use]
+    pub fn with_attempts_max(mut self, attempts: usize) -> Self {
+        self.transport.set_attempts_max(attempts);
+        self
+    }
+
     /// Balance of an account in base units, decimal.
     ///
     /// # Errors

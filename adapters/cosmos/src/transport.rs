@@ -49,6 +49,7 @@ pub(crate) struct Transport {
     batches: AtomicBool,
     deadline_ms: u64,
     body_bytes_max: usize,
+    attempts_max: usize,
 }
 
 impl core::fmt::Debug for Transport {
@@ -84,7 +85,13 @@ impl Transport {
             .map_err(|error| wrong(format!("no HTTP client: {}", error.without_url())))?;
         let (current, batches) = (AtomicUsize::new(0), AtomicBool::new(true));
         let (deadline_ms, body_bytes_max) = (REQUEST_DEADLINE_MS, BODY_BYTES_MAX);
-        Ok(Self { chain, client, endpoints, current, batches, deadline_ms, body_bytes_max })
+        let attempts_max = endpoints.len().max(limits::ATTEMPTS_MIN);
+        Ok(Self { chain, client, endpoints, current, batches, deadline_ms, body_bytes_max, attempts_max })
+    }
+
+    /// Asks at most so often, for callers that have another endpoint to go to.
+    pub(crate) fn set_attempts_max(&mut self, attempts: usize) {
+        self.attempts_max = attempts.clamp(1, self.attempts_max);
     }
 
     /// The chain's name.
@@ -147,7 +154,6 @@ impl Transport {
         attempts: Attempts,
         decode: impl Fn(&Endpoint, &str, &[u8]) -> Result<T>,
     ) -> Result<T> {
-        let count = self.endpoints.len().max(limits::ATTEMPTS_MIN);
         let again = |error: &Error| match attempts {
             Attempts::Retry => error.class() == Class::Transient && !is_not_found(error),
             Attempts::Unsent => matches!(error, Error::Connect { .. }),
@@ -155,7 +161,7 @@ impl Transport {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MIN))
             .with_max_delay(Duration::from_millis(limits::RETRY_PAUSE_MS_MAX))
-            .with_max_times(count.saturating_sub(1));
+            .with_max_times(self.attempts_max.saturating_sub(1));
         (|| self.attempt(method, body, &decode)).retry(pauses).when(again).await
     }
 

@@ -85,6 +85,14 @@ impl EvmAdapter {
         Ok(Self { config, rpc, undeliverable: AtomicU64::new(0) })
     }
 
+    /// The same, with so many attempts at a read, at least one and at most
+    /// [`ATTEMPTS_MAX`](crate::limits::ATTEMPTS_MAX): for callers that go to another adapter when this one fails.
+    #[must_use]
+    pub fn with_attempts_max(mut self, attempts: usize) -> Self {
+        self.rpc.set_attempts_max(attempts);
+        self
+    }
+
     /// The configuration.
     #[must_use]
     pub const fn config(&self) -> &EvmConfig {

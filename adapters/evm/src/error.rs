@@ -349,6 +349,8 @@ impl Error {
             // -32601 is "no such method" (JSON-RPC 2.0): asking again does not add it.
             Self::Node { error, .. } if error.code == -32601 => Class::Config,
             Self::Config { .. } | Self::Address { .. } | Self::Output { .. } | Self::PublicKey => Class::Config,
+            // The endpoint contradicts itself: nothing that it says is of use until it is put right.
+            Self::HashMismatch { .. } => Class::Misbehaviour,
             Self::Artifact { .. } | Self::EmptyRange { .. } | Self::Unsigned { .. } => Class::Bug,
             Self::RequestTooLarge { .. }
             | Self::BodyTooLarge { .. }

@@ -36,6 +36,7 @@ pub struct Transport {
     endpoints: Vec<Endpoint>,
     current: AtomicUsize,
     next_id: AtomicU64,
+    attempts_max: usize,
 }
 
 impl fmt::Debug for Transport {
@@ -107,7 +108,13 @@ impl Transport {
             Endpoint { name: format!("{chain}[{index}] {host}:{port}"), url }
         });
         let endpoints = endpoints.collect();
-        Ok(Self { http, endpoints, current: AtomicUsize::new(0), next_id: AtomicU64::new(1) })
+        let (current, next_id) = (AtomicUsize::new(0), AtomicU64::new(1));
+        Ok(Self { http, endpoints, current, next_id, attempts_max: limits::ATTEMPTS_MAX })
+    }
+
+    /// Asks at most so often, for callers that have another endpoint to go to.
+    pub(crate) fn set_attempts_max(&mut self, attempts: usize) {
+        self.attempts_max = attempts.clamp(1, limits::ATTEMPTS_MAX);
     }
 
     /// Asks and retries where nothing was answered. For idempotent methods only.
@@ -159,7 +166,7 @@ impl Transport {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(limits::BACKOFF_MIN_MS))
             .with_max_delay(Duration::from_millis(limits::BACKOFF_MAX_MS))
-            .with_max_times(limits::ATTEMPTS_MAX - 1);
+            .with_max_times(self.attempts_max - 1);
         (|| self.attempt(requests)).retry(backoff).when(Error::is_transport).await
     }
 

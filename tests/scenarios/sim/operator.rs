@@ -270,8 +270,13 @@ fn metrics(world: &World) -> Arc<Metrics> {
 }
 
 fn health() -> Arc<Health> {
-    let chain =
-        ChainHealth { started: false, head_timestamp: None, head_age_seconds_max: STALE_SECONDS, stopped: None };
+    let chain = ChainHealth {
+        started: false,
+        head_timestamp: None,
+        head_age_seconds_max: STALE_SECONDS,
+        stopped: None,
+        endpoints_left_out: std::collections::BTreeMap::new(),
+    };
     let chains = CHAINS.map(|name| (name.to_owned(), chain.clone()));
     let path = PathHealth { chains: CHAINS.map(str::to_owned).into(), ..PathHealth::default() };
     Arc::new(Health::new(chains.into(), [(PATH.to_owned(), path)].into()))
@@ -304,7 +309,6 @@ pub(crate) async fn live(world: Arc<World>, keys: &'static Keys, member: usize, 
     let inner = PathWatch {
         metrics: metrics.clone(),
         health: health.clone(),
-        endpoints: CHAINS.map(|name| (name.to_owned(), "endpoint-0".to_owned())).into(),
         assets: CHAINS.map(|name| (name.to_owned(), "wei".to_owned())).into(),
     };
     let watch = Arc::new(Watch { inner, world: world.clone(), member });
@@ -377,7 +381,6 @@ impl Life {
         let inner = ChainWatch {
             chain: CHAINS[index].into(),
             family: Family::Qbft,
-            endpoint: "endpoint-0".into(),
             metrics: self.metrics.clone(),
             health: self.health.clone(),
             ledger: Some(self.ledger.clone()),

@@ -1,4 +1,4 @@
-//! The follower: advances the light client to the endpoint's head, header by header.
+//! The follower: advances the light client to the head of its endpoints, header by header.
 
 use std::time::Duration;
 
@@ -13,10 +13,16 @@ const UPDATES_BATCH: u64 = 50;
 /// Gap above which skipping is tried, where it is allowed.
 const SKIP_GAP: u64 = 200;
 
+/// Most milliseconds that pass between a round and the next, however many hints come.
+const ROUND_MS_MIN: u64 = 100;
+
 /// Looks for the block after a fresh anchor before the chain counts as standing still.
 const NEXT_BLOCK_LOOKS: u32 = 60;
 /// Pause between them: about a block.
 const NEXT_BLOCK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Looks at the head whose time passes between two tries to connect: about two seconds.
+const CONNECT_LOOKS: u64 = 5;
 
 /// A verified head that does not move for this long is stale.
 const STALE_CODE: &str = "NODE-CHN-001";
@@ -29,15 +35,33 @@ const HELD_CODE: &str = "NODE-CHN-004";
 
 impl Chain {
     /// Follows the chain until cancelled. Failures are reported and tried again; nothing ends this task but the
-    /// token.
+    /// token. What was verified stays: a request that is under way is dropped.
     pub async fn follow(&self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
+        let following = async { tokio::join!(self.follow_on(), self.compare_on()) };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            _ = following => {}
+        }
+    }
+
+    async fn follow_on(&self) {
+        loop {
+            // Until it is connected, the reason is published by `admit`.
+            if self.admit().await.is_err() {
+                self.observer.turned();
+                platform::sleep(Duration::from_millis(self.options.poll_ms.saturating_mul(CONNECT_LOOKS))).await;
+                continue;
+            }
             let outcome = self.follow_once().await;
             self.publish(outcome.err());
+            self.observer.turned();
+            // Whoever sends hints without a pause is not followed without one.
+            platform::sleep(Duration::from_millis((self.options.poll_ms / 4).min(ROUND_MS_MIN))).await;
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
-                () = platform::sleep(Duration::from_millis(self.options.poll_ms)) => {}
+                () = self.wake.notified() => {}
+                () = platform::sleep(self.look_period()) => {}
             }
         }
     }
@@ -61,60 +85,103 @@ impl Chain {
         Ok(())
     }
 
-    /// Brings the light client to the endpoint's head once.
+    /// Brings the light client to the head once: to that of the best endpoint, and of the next where that one's head
+    /// does not verify. One endpoint is followed at a time, so that what is refused has a name.
     ///
     /// # Errors
-    /// What the endpoint or the light client refused; what was verified before stays.
+    /// What the endpoints or the light client refused, when no endpoint could be followed; what was verified before
+    /// stays.
     pub async fn follow_once(&self) -> Result<(), ProveError> {
-        let head = self.source.head().await?;
-        let mut trusted = self.status().trusted_height;
-        if self.options.skipping && head.height > trusted.saturating_add(SKIP_GAP) {
-            trusted = self.skip_to(head.height).await?;
+        let mut but = Vec::new();
+        let mut failure: Option<ProveError> = None;
+        loop {
+            let head = match self.endpoints.head_told(&but).await {
+                Ok(head) => head,
+                Err(error) => return Err(failure.unwrap_or(error.into())),
+            };
+            self.endpoints.claimed(head.by, head.answer.height, self.status().trusted_height);
+            match self.follow_told(head.by, head.answer.height).await {
+                Ok(()) => break,
+                Err(error) if self.status().frozen => return Err(error),
+                Err(error) => {
+                    but.push(head.by);
+                    // What a light client refused says more than that somebody did not answer.
+                    let keeps = matches!(
+                        (&failure, &error),
+                        (Some(ProveError::Refused(_)), _) | (Some(_), ProveError::Endpoint(_))
+                    );
+                    if !keeps {
+                        failure = Some(error);
+                    }
+                }
+            }
         }
-        while trusted < head.height {
-            let to = head.height.min(trusted.saturating_add(UPDATES_BATCH));
-            let updates = self.source.updates(trusted.saturating_add(1), to).await?;
+        self.catch_up().await
+    }
+
+    /// Follows an endpoint that claims a higher head than the one that was followed. The best endpoint may stand still;
+    /// whoever only claims a height is found out by its headers, and harms nobody.
+    async fn catch_up(&self) -> Result<(), ProveError> {
+        let trusted = self.status().trusted_height;
+        let Some((at, height)) = self.endpoints.ahead_of(trusted) else { return Ok(()) };
+        match self.follow_told(at, height).await {
+            Ok(()) => Ok(()),
+            Err(error) if self.status().frozen => Err(error),
+            Err(_) => {
+                self.endpoints.forget_claim(at);
+                Ok(())
+            }
+        }
+    }
+
+    /// Advances the light client to the head of one endpoint, by its headers alone.
+    async fn follow_told(&self, by: usize, head: u64) -> Result<(), ProveError> {
+        let mut trusted = self.status().trusted_height;
+        if self.options.skipping && head > trusted.saturating_add(SKIP_GAP) {
+            trusted = self.skip_to(by, head).await?;
+        }
+        while trusted < head {
+            let to = head.min(trusted.saturating_add(UPDATES_BATCH));
+            let updates = self.endpoints.updates_of(by, trusted.saturating_add(1), to).await?;
             for update in updates {
-                self.apply(&update)?;
+                let verdict = self.verify(&update);
+                self.judge(by, verdict)?;
             }
             let now_trusted = self.status().trusted_height;
             if now_trusted <= trusted {
                 break;
             }
             trusted = now_trusted;
+            self.endpoints.agreed(by);
             self.publish(None);
         }
         Ok(())
     }
 
     /// Skips towards a height, halving the distance whenever the overlap of validators is too small.
-    async fn skip_to(&self, target: u64) -> Result<u64, ProveError> {
+    async fn skip_to(&self, by: usize, target: u64) -> Result<u64, ProveError> {
         let mut aim = target;
         loop {
             let trusted = self.status().trusted_height;
             if trusted >= target || aim <= trusted.saturating_add(1) {
                 return Ok(trusted);
             }
-            let updates = self.source.updates(aim, aim).await?;
+            let updates = self.endpoints.updates_of(by, aim, aim).await?;
             let Some(update) = updates.first() else { return Ok(trusted) };
             match self.verify(update) {
-                Verdict::NeedsIntermediate { .. } => aim = trusted.midpoint(aim),
+                Some(Verdict::NeedsIntermediate { .. }) => aim = trusted.midpoint(aim),
                 verdict => {
-                    self.judge(verdict)?;
+                    self.judge(by, verdict)?;
                     aim = target;
                 }
             }
         }
     }
 
-    fn apply(&self, update: &[u8]) -> Result<(), ProveError> {
-        let verdict = self.verify(update);
-        self.judge(verdict)
-    }
-
-    fn verify(&self, update: &[u8]) -> Verdict {
+    /// The light client's verdict; `None` while there is no light client.
+    pub(super) fn verify(&self, update: &[u8]) -> Option<Verdict> {
         let started = platform::monotonic();
-        let verdict = self.client_mut().advance(update, platform::now());
+        let verdict = self.client_mut().as_mut()?.advance(update, platform::now());
         let took = started.elapsed();
         match &verdict {
             Verdict::Rejected(reason) | Verdict::Held(reason) => self.observer.checked("header", Err(reason), took),
@@ -122,19 +189,26 @@ impl Chain {
             Verdict::NeedsIntermediate { .. } => {}
             Verdict::Conflict(evidence) => {
                 self.observer.checked("header", Err(&conflict(evidence)), took);
-                self.observer.froze(&self.status(), &|| self.client().save());
+                self.observer.froze(&self.status(), &|| self.saved());
             }
             Verdict::Expired { expired_at, now } => {
                 self.observer.checked("header", Err(&expired(*expired_at, *now)), took);
             }
         }
-        verdict
+        Some(verdict)
     }
 
-    fn judge(&self, verdict: Verdict) -> Result<(), ProveError> {
+    fn judge(&self, by: usize, verdict: Option<Verdict>) -> Result<(), ProveError> {
+        let Some(verdict) = verdict else { return Ok(()) };
         match verdict {
             Verdict::Verified(_) => Ok(()),
-            Verdict::NeedsIntermediate { reason, .. } | Verdict::Rejected(reason) => Err(reason.into()),
+            Verdict::Rejected(reason) => {
+                if self.is_to_blame(&reason) {
+                    self.endpoints.refused(by, reason.code, &reason.message);
+                }
+                Err(reason.into())
+            }
+            Verdict::NeedsIntermediate { reason, .. } => Err(reason.into()),
             Verdict::Held(reason) => Err(Rejection { code: HELD_CODE, ..reason }.into()),
             Verdict::Conflict(evidence) => Err(conflict(&evidence).into()),
             Verdict::Expired { expired_at, now } => Err(expired(expired_at, now).into()),
@@ -148,12 +222,13 @@ impl Chain {
             self.observer.endpoint_failed(error.code);
         }
         let stop = self.stop_reason(&status, failure);
-        let timestamp = self.client().header(status.provable_height).map_or(status.trusted_timestamp, |h| h.timestamp);
+        let header = self.client().as_ref().and_then(|client| client.header(status.provable_height));
+        let timestamp = header.map_or(status.trusted_timestamp, |header| header.timestamp);
         let next = HeadState { provable_height: status.provable_height, timestamp, stop };
         self.observer.stopped(next.stop.as_ref());
         let moved = self.head.borrow().provable_height != next.provable_height;
         if moved {
-            self.observer.advanced(&status, &|| self.client().save());
+            self.observer.advanced(&status, &|| self.saved());
         }
         self.head.send_if_modified(|head| {
             let changed = *head != next;

@@ -1,24 +1,33 @@
 //! One connected chain: its adapter, its light client, and what they prove together.
 //!
-//! The follower advances the light client header by header; the prover turns endpoint bytes into verified facts at
-//! a height. Neither acts on what an endpoint says: a refusal is counted under its stable code and changes nothing.
+//! It reads and writes through its [`endpoints`], each known by name. The follower advances the light client header by
+//! header; the prover turns endpoint bytes into verified facts at a height. Neither acts on what an endpoint says: a
+//! refusal is counted under its stable code, blamed on the endpoint that caused it, and changes nothing.
 //!
 //! # What an attacker can grow
 //!
 //! Nothing: the light client retains a fixed number of headers, requests are bounded by `api::limits`, and at most
 //! one follower runs a chain.
 
+mod admit;
+mod compare;
+pub mod endpoints;
 mod follow;
+pub mod hint;
 mod prove;
 pub mod prover;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
-use crate::watched;
 use catenary_api::{ChainSink, ChainSource};
-use catenary_light_clients::{Family, LightClient, Rejection, Status, Timestamp};
+use catenary_light_clients::{Class, Family, Hash32, InstanceId, LightClient, Rejection, Status, Timestamp};
+use tokio::sync::Notify;
 
+use self::endpoints::Endpoints;
+use crate::watched;
+
+pub use admit::{Admission, HasClient};
 pub use prover::{ProveError, Prover};
 
 /// What is told of a chain's verification, for metrics, health and the journal.
@@ -33,6 +42,8 @@ pub trait ChainObserver: Send + Sync {
     fn stopped(&self, reason: Option<&Stop>);
     /// The endpoint failed; its stable code.
     fn endpoint_failed(&self, code: &'static str);
+    /// The follower has made a round, whatever came of it.
+    fn turned(&self) {}
 }
 
 /// Why nothing is proven from a chain at the moment.
@@ -70,15 +81,47 @@ pub struct HeadState {
     pub stop: Option<Stop>,
 }
 
-/// A connected chain.
+/// A connected chain, or one that is still to be connected.
 pub struct Chain {
     options: ChainOptions,
     family: Family,
+    instance: InstanceId,
+    chain_id: String,
+    endpoints: Arc<Endpoints>,
     source: Arc<dyn ChainSource>,
     sink: Arc<dyn ChainSink>,
-    client: RwLock<Box<dyn LightClient>>,
+    client: RwLock<Option<Box<dyn LightClient>>>,
+    admission: Mutex<Option<Arc<dyn Admission>>>,
     head: watched::Sender<HeadState>,
     observer: Arc<dyn ChainObserver>,
+    /// Told when there is probably a new block.
+    wake: Arc<Notify>,
+    /// When a hint last came.
+    heard: Mutex<Option<Instant>>,
+}
+
+/// What a chain is made of that may still have to be connected.
+pub struct ChainParts {
+    /// Consensus family.
+    pub family: Family,
+    /// Instance that the light client has, or will have.
+    pub instance: InstanceId,
+    /// Chain id that every endpoint must say it serves.
+    pub chain_id: String,
+    /// Endpoints.
+    pub endpoints: Arc<Endpoints>,
+    /// The light client, if it was restored.
+    pub client: Option<Box<dyn LightClient>>,
+    /// What must be right before it is followed.
+    pub admission: Arc<dyn Admission>,
+    /// Who is told.
+    pub observer: Arc<dyn ChainObserver>,
+}
+
+impl std::fmt::Debug for ChainParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChainParts").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Chain {
@@ -113,9 +156,51 @@ impl Chain {
     ) -> Self {
         let status = client.status();
         let first = HeadState { provable_height: 0, timestamp: status.trusted_timestamp, stop: None };
-        let head = watched::Sender::new(first);
-        let Adapter { source, sink } = adapter;
-        Self { options, family: status.family, source, sink, client: RwLock::new(client), head, observer }
+        let endpoints = Arc::new(Endpoints::single(&options.name, adapter));
+        Self {
+            options,
+            family: status.family,
+            instance: status.instance,
+            chain_id: status.chain_id,
+            source: endpoints.clone(),
+            sink: endpoints.clone(),
+            endpoints,
+            client: RwLock::new(Some(client)),
+            admission: Mutex::new(None),
+            head: watched::Sender::new(first),
+            observer,
+            wake: Arc::new(Notify::new()),
+            heard: Mutex::new(None),
+        }
+    }
+
+    /// A chain over several endpoints, which is connected by [`Self::admit`], now or once they answer.
+    #[must_use]
+    pub fn over(options: ChainOptions, parts: ChainParts) -> Self {
+        let ChainParts { family, instance, chain_id, endpoints, client, admission, observer } = parts;
+        let timestamp = client.as_ref().map_or(Timestamp::default(), |client| client.status().trusted_timestamp);
+        let first = HeadState { provable_height: 0, timestamp, stop: Some(admit::not_tried(&options.name)) };
+        Self {
+            options,
+            family,
+            instance,
+            chain_id,
+            source: endpoints.clone(),
+            sink: endpoints.clone(),
+            endpoints,
+            client: RwLock::new(client),
+            admission: Mutex::new(Some(admission)),
+            head: watched::Sender::new(first),
+            observer,
+            wake: Arc::new(Notify::new()),
+            heard: Mutex::new(None),
+        }
+    }
+
+    /// The endpoints.
+    #[must_use]
+    pub const fn endpoints(&self) -> &Arc<Endpoints> {
+        &self.endpoints
     }
 
     /// Name in the config.
@@ -142,10 +227,25 @@ impl Chain {
         &self.sink
     }
 
-    /// Where the light client stands.
+    /// Where the light client stands; at height 0 while there is none.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.client().status()
+        self.client().as_ref().map_or_else(|| self.unconnected_status(), |client| client.status())
+    }
+
+    fn unconnected_status(&self) -> Status {
+        Status {
+            family: self.family,
+            instance: self.instance,
+            chain_id: self.chain_id.clone(),
+            trusted_height: 0,
+            trusted_hash: Hash32([0; 32]),
+            trusted_timestamp: Timestamp::default(),
+            provable_height: 0,
+            expires_at: Timestamp::default(),
+            validators: 0,
+            frozen: false,
+        }
     }
 
     /// Changes of the verified head.
@@ -154,12 +254,23 @@ impl Chain {
         self.head.subscribe()
     }
 
-    fn client(&self) -> RwLockReadGuard<'_, Box<dyn LightClient>> {
+    fn client(&self) -> RwLockReadGuard<'_, Option<Box<dyn LightClient>>> {
         // A panic while a lock is held cannot leave a light client half changed: a refusal changes nothing.
         self.client.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn client_mut(&self) -> RwLockWriteGuard<'_, Box<dyn LightClient>> {
+    fn client_mut(&self) -> RwLockWriteGuard<'_, Option<Box<dyn LightClient>>> {
         self.client.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The state of the light client as it is kept; nothing while there is none.
+    fn saved(&self) -> Vec<u8> {
+        self.client().as_ref().map(|client| client.save()).unwrap_or_default()
+    }
+}
+
+/// Whether a refusal of this class is the doing of whoever gave the bytes: an honest endpoint of the chain never gives
+/// them. Transient ones may be a matter of time.
+const fn blame(class: Class) -> bool {
+    matches!(class, Class::Misbehaviour | Class::Permanent | Class::Config)
 }

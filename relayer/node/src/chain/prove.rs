@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use catenary_api::{limits, ProofClaim};
-use catenary_light_clients::{Absence, Header, InstanceId, Membership, Rejection, Verified};
+use catenary_light_clients::{Absence, Class, Header, InstanceId, Membership, Rejection, Verified};
 use catenary_protocol::{Packet, Path, VerifiedPacket};
 
 use super::{Chain, ProveError, Prover};
@@ -33,25 +33,45 @@ impl Chain {
         if height > head {
             return Err(ProveError::AboveHead { height, head });
         }
-        self.client().header(height).ok_or(ProveError::NotRetained { height, head })
+        let header = self.client().as_ref().and_then(|client| client.header(height));
+        header.ok_or(ProveError::NotRetained { height, head })
     }
 
-    async fn claims(&self, height: u64, paths: Vec<Path>) -> Result<Vec<(Path, ProofClaim)>, ProveError> {
+    /// One outcome a path, in order. What the light client refuses is blamed on the endpoint that gave it, and the next
+    /// one is asked; when none is left, the first refusal is the outcome.
+    async fn facts<T>(
+        &self,
+        height: u64,
+        paths: &[Path],
+        judge: impl Fn(&Path, &ProofClaim) -> Result<T, ProveError>,
+    ) -> Result<Vec<Result<T, ProveError>>, ProveError> {
         self.ready(height).await?;
-        let mut claims = Vec::with_capacity(paths.len());
+        let mut facts = Vec::with_capacity(paths.len());
         for chunk in paths.chunks(limits::PATHS_MAX) {
             let raw: Vec<Vec<u8>> = chunk.iter().map(|path| path.as_bytes().to_vec()).collect();
-            let answers = self.source.proofs(height, &raw).await?;
-            if answers.len() != chunk.len() {
-                return Err(ProveError::Endpoint(catenary_api::Error {
-                    code: "NODE-PRV-005",
-                    class: catenary_light_clients::Class::Bug,
-                    message: format!("{} proofs asked for, {} given by the adapter", chunk.len(), answers.len()),
-                }));
-            }
-            claims.extend(chunk.iter().cloned().zip(answers));
+            let mut but = Vec::new();
+            let mut refused = None;
+            let outcomes = loop {
+                let told = match (self.endpoints.proofs_told(height, &raw, &but).await, refused.take()) {
+                    (Ok(told), kept) => {
+                        refused = kept;
+                        told
+                    }
+                    (Err(_), Some(kept)) => break kept,
+                    (Err(error), None) => return Err(error.into()),
+                };
+                check_count(chunk.len(), told.answer.len())?;
+                let outcomes: Vec<_> = chunk.iter().zip(&told.answer).map(|(path, claim)| judge(path, claim)).collect();
+                let Some(reason) = outcomes.iter().find_map(|outcome| to_blame(outcome.as_ref().err())) else {
+                    break outcomes;
+                };
+                self.endpoints.refused(told.by, reason.code, &reason.message);
+                but.push(told.by);
+                refused.get_or_insert(outcomes);
+            };
+            facts.extend(outcomes);
         }
-        Ok(claims)
+        Ok(facts)
     }
 
     fn member(&self, height: u64, path: &Path, claim: &ProofClaim) -> Result<Verified<Membership>, ProveError> {
@@ -61,7 +81,9 @@ impl Chain {
             return Err(claim_error(height, path, "holds nothing"));
         };
         let started = platform::monotonic();
-        let fact = self.client().membership(height, path.as_bytes(), value, &claim.proof);
+        let client = self.client();
+        let client = client.as_ref().ok_or(ProveError::AboveHead { height, head: 0 })?;
+        let fact = client.membership(height, path.as_bytes(), value, &claim.proof);
         self.observe("membership", fact.as_ref().err(), started.elapsed());
         Ok(fact?)
     }
@@ -71,7 +93,9 @@ impl Chain {
             return Err(claim_error(height, path, "holds a value"));
         }
         let started = platform::monotonic();
-        let fact = self.client().absence(height, path.as_bytes(), &claim.proof);
+        let client = self.client();
+        let client = client.as_ref().ok_or(ProveError::AboveHead { height, head: 0 })?;
+        let fact = client.absence(height, path.as_bytes(), &claim.proof);
         self.observe("absence", fact.as_ref().err(), started.elapsed());
         Ok(fact?)
     }
@@ -85,8 +109,29 @@ impl Chain {
         height: u64,
         paths: Vec<Path>,
     ) -> Result<Vec<Result<Verified<Absence>, ProveError>>, ProveError> {
-        let claims = self.claims(height, paths).await?;
-        Ok(claims.iter().map(|(path, claim)| self.absent(height, path, claim)).collect())
+        self.facts(height, &paths, |path, claim| self.absent(height, path, claim)).await
+    }
+}
+
+/// An adapter's answer must be one claim a path.
+fn check_count(asked: usize, given: usize) -> Result<(), ProveError> {
+    if asked == given {
+        return Ok(());
+    }
+    Err(ProveError::Endpoint(catenary_api::Error {
+        code: "NODE-PRV-005",
+        class: Class::Bug,
+        message: format!("{asked} proofs asked for, {given} given by the adapter"),
+    }))
+}
+
+/// A refusal that an honest endpoint would not have caused.
+fn to_blame(error: Option<&ProveError>) -> Option<&Rejection> {
+    match error {
+        Some(ProveError::Refused(reason)) if matches!(reason.class, Class::Misbehaviour | Class::Permanent) => {
+            Some(reason)
+        }
+        _ => None,
     }
 }
 
@@ -101,7 +146,7 @@ impl Prover for Chain {
     }
 
     fn instance(&self) -> InstanceId {
-        self.client().status().instance
+        self.instance
     }
 
     fn head(&self) -> u64 {
@@ -123,11 +168,9 @@ impl Prover for Chain {
         height: u64,
         packets: &[Packet],
     ) -> Result<Vec<Result<VerifiedPacket, ProveError>>, ProveError> {
-        let claims = self.claims(height, packets.iter().map(Packet::commitment_path).collect()).await?;
-        let proven = packets.iter().zip(&claims).map(|(packet, (path, claim))| {
-            let fact = self.member(height, path, claim)?;
-            Ok(VerifiedPacket::new(packet.clone(), fact)?)
-        });
+        let paths: Vec<Path> = packets.iter().map(Packet::commitment_path).collect();
+        let facts = self.facts(height, &paths, |path, claim| self.member(height, path, claim)).await?;
+        let proven = packets.iter().zip(facts).map(|(packet, fact)| Ok(VerifiedPacket::new(packet.clone(), fact?)?));
         Ok(proven.collect())
     }
 
@@ -136,8 +179,8 @@ impl Prover for Chain {
         height: u64,
         packets: &[Packet],
     ) -> Result<Vec<Result<Verified<Membership>, ProveError>>, ProveError> {
-        let claims = self.claims(height, packets.iter().map(Packet::ack_path).collect()).await?;
-        Ok(claims.iter().map(|(path, claim)| self.member(height, path, claim)).collect())
+        let paths: Vec<Path> = packets.iter().map(Packet::ack_path).collect();
+        self.facts(height, &paths, |path, claim| self.member(height, path, claim)).await
     }
 
     async fn receipt_absences(

@@ -35,13 +35,7 @@ pub(crate) async fn sender(
     let keystore = Keystore::new(&config.keystore.dir);
     let signer = KeystoreSigner::open(keystore, std::slice::from_ref(&id), &passphrase, ledger.clone())?;
     let metrics = wiring::metrics_for(config);
-    let observer = PathWatch {
-        metrics,
-        health: wiring::health_for(config),
-        endpoints: std::collections::BTreeMap::new(),
-        assets: std::collections::BTreeMap::new(),
-    };
-    let adapter = wiring::build_adapter(chain)?;
+    let observer = PathWatch { metrics, health: wiring::health_for(config), assets: std::collections::BTreeMap::new() };
     let sender = Sender::new(SenderParts {
         chain: chain.name.clone(),
         key: id,

@@ -155,13 +155,22 @@ fn chain(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option
     let stale = parser.duration_or(&key("stale_after"), raw.stale_after.as_deref(), defaults::STALE_AFTER_SECONDS);
     let adapter = family.and_then(|family| chain_sections::adapter(parser, at, family, raw));
     let process = chain_sections::process(parser, at, raw);
+    let ws_urls = sockets(parser, at, raw);
     let (trust, skipping) = trust?;
+    let requests = raw
+        .requests_per_second_max
+        .map(|most| parser.range(&key("requests_per_second_max"), most, 1, defaults::REQUESTS_PER_SECOND_MAX));
     Some(Chain {
         name: name?,
         family: family?,
         chain_id: raw.chain_id.clone(),
         urls: urls?,
         transaction_keys: transaction_keys?,
+        ws_urls: ws_urls?,
+        requests_per_second_max: match requests {
+            Some(most) => Some(u32::try_from(most?).unwrap_or(u32::MAX)),
+            None => None,
+        },
         attestor,
         anchor: anchor?,
         trust,
@@ -204,6 +213,13 @@ fn endpoints(parser: &mut Parser, at: &str, raw: &RawChain) -> Option<Vec<Endpoi
     }
     parser.range(&format!("{at}.urls"), urls.len() as u64, 1, defaults::URLS_MAX)?;
     urls.into_iter().collect()
+}
+
+/// WebSocket URLs are hints alone, so they may be without TLS: what comes over them is not read.
+fn sockets(parser: &mut Parser, at: &str, raw: &RawChain) -> Option<Vec<Endpoint>> {
+    parser.range(&format!("{at}.ws_urls"), raw.ws_urls.len() as u64, 0, defaults::URLS_MAX)?;
+    let named = raw.ws_urls.iter().enumerate();
+    named.map(|(index, url)| parser.ws_url(&format!("{at}.ws_urls[{index}]"), url).map(Endpoint)).collect()
 }
 
 fn attestor_service(parser: &mut Parser, at: &str, raw: &RawChain, has_tls: bool) -> Option<AttestorService> {

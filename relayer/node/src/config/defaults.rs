@@ -15,6 +15,8 @@ pub(super) const JOURNAL_KEEP_FOREVER: &str = "forever";
 pub(super) const URLS_MAX: u64 = 8;
 /// Most keys that pay on one chain: each has its own balance to keep up.
 pub(super) const TRANSACTION_KEYS_MAX: u64 = 16;
+/// Most that requests a second to an endpoint can be set to: above it a bound bounds nothing.
+pub(super) const REQUESTS_PER_SECOND_MAX: u64 = 100_000;
 /// How far a header's time may be ahead, in seconds.
 pub(super) const CLOCK_DRIFT_SECONDS: u64 = 10;
 /// Verified headers kept for proofs (protocol page: a member serves any of its last 10,000 heights).

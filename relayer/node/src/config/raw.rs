@@ -107,6 +107,9 @@ pub(super) struct RawChain {
     pub(super) urls: Vec<String>,
     #[serde(default)]
     pub(super) urls_env: Vec<String>,
+    #[serde(default)]
+    pub(super) ws_urls: Vec<String>,
+    pub(super) requests_per_second_max: Option<u64>,
     pub(super) transaction_key: Option<String>,
     pub(super) transaction_keys: Option<Vec<String>>,
     pub(super) attestor_key: Option<String>,

@@ -34,6 +34,8 @@ const CHAIN: Shape = Table(&[
     ("chain_id", Leaf),
     ("urls", Leaf),
     ("urls_env", Leaf),
+    ("ws_urls", Leaf),
+    ("requests_per_second_max", Leaf),
     ("transaction_key", Leaf),
     ("transaction_keys", Leaf),
     ("attestor_key", Leaf),

@@ -127,6 +127,10 @@ pub struct Chain {
     pub urls: Vec<Endpoint>,
     /// Keys that pay, each path by one of them; none on a node that only attests.
     pub transaction_keys: Vec<String>,
+    /// WebSocket endpoints whose blocks wake the follower; may be empty.
+    pub ws_urls: Vec<Endpoint>,
+    /// Most requests a second to each endpoint; `None` for no bound.
+    pub requests_per_second_max: Option<u32>,
     /// Attestor key and where its service listens; none on a node that only relays.
     pub attestor: Option<AttestorService>,
     /// Where trust starts.

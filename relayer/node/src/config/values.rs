@@ -104,14 +104,24 @@ impl Parser {
     /// An http or https URL; the value is not quoted when it may hold credentials.
     pub(super) fn url(&mut self, key: &str, text: &str, quoted: &str) -> Option<String> {
         let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-        let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-        let sound =
-            host.is_some_and(|host| !host.is_empty()) && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        if sound {
+        if names_host(text, rest) {
             return Some(text.into());
         }
         self.malformed(key, quoted, "a URL that starts with http:// or https:// and names a host")
     }
+
+    pub(super) fn ws_url(&mut self, key: &str, text: &str) -> Option<String> {
+        if names_host(text, text.strip_prefix("ws://")) {
+            return Some(text.into());
+        }
+        self.malformed(key, text, "a URL that starts with ws:// and names a host")
+    }
+}
+
+/// Whether there is a host after the scheme, and nothing in the text that no URL has.
+fn names_host(text: &str, rest: Option<&str>) -> bool {
+    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    host.is_some_and(|host| !host.is_empty()) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 /// Whether a URL points to this machine.

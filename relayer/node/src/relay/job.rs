@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catenary_api::{Message, TxBody};
+use catenary_api::{ClientClaim, Message, TxBody};
 use catenary_core::bugs::{self, Bug};
 use catenary_core::engine::{Entry, ItemOutcome, Job, JobKind, Key, Outcome, Side};
 use catenary_core::packet_key::PacketKey;
@@ -61,6 +61,8 @@ pub trait PathObserver: Send + Sync {
     fn served(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>);
     /// Who can sign for a side's on-chain client, which judges `chain`.
     fn available(&self, path: &str, side: Side, chain: &str, availability: &Availability);
+    /// What an endpoint claims of a side's on-chain client.
+    fn on_chain_client(&self, _path: &str, _chain: &str, _client_id: &str, _claim: &ClientClaim) {}
     /// A batch was sent.
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize);
     /// An item did not work and is tried again.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use catenary_api::Account;
+use catenary_api::{Account, ClientClaim};
 use catenary_core::engine::{Entry, JobKind, Key, Outcome, Side, State};
 use catenary_core::record::{IntentKind, TrustedState};
 use catenary_core::Stage;
@@ -19,13 +19,16 @@ use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 use crate::telemetry::metrics::{
-    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, MethodClass, Metrics, MisbehaviourStage,
-    Outcome as RpcOutcome, PacketKind, Task, Terminal, TxOutcome,
+    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, Metrics, MisbehaviourStage, PacketKind, Task,
+    Terminal, TxOutcome,
 };
 use crate::telemetry::{AttestorHealth, Health, Reason};
 
 /// Heights between two saves of a light client: a restart verifies at most this many headers again.
 const SAVE_HEIGHTS: u64 = 100;
+/// Seconds without a round of the follower after which it counts as dead: all endpoints of a chain may be silent for
+/// their deadlines, one after the other, and it still goes on.
+const ROUND_SECONDS_MAX: u64 = 600;
 
 /// Watches one chain.
 pub struct ChainWatch {
@@ -33,8 +36,6 @@ pub struct ChainWatch {
     pub chain: String,
     /// Its family.
     pub family: Family,
-    /// Its endpoint's name, for the metric.
-    pub endpoint: String,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Health.
@@ -92,9 +93,7 @@ impl ChainObserver for ChainWatch {
         self.metrics.head(&self.chain, status.provable_height, status.trusted_timestamp);
         self.metrics.client_trusted(light, status.trusted_height);
         self.metrics.client_expiry(&self.chain, status.expires_at);
-        self.metrics.rpc_request(&self.chain, &self.endpoint, MethodClass::Head, RpcOutcome::Ok);
-        let now = platform::now();
-        self.metrics.progress(Task::Chain(&self.chain), now);
+        self.turned();
         self.health.chain(&self.chain, |health| {
             health.started = true;
             health.head_timestamp = Some(status.trusted_timestamp);
@@ -129,8 +128,13 @@ impl ChainObserver for ChainWatch {
     }
 
     fn endpoint_failed(&self, code: &'static str) {
-        self.metrics.rpc_request(&self.chain, &self.endpoint, MethodClass::Head, RpcOutcome::Transient);
         tracing::debug!(chain = self.chain, code, "endpoint failed");
+    }
+
+    fn turned(&self) {
+        let now = platform::now();
+        self.metrics.progress(Task::Chain(&self.chain), now);
+        self.health.progress(&format!("chain/{}", self.chain), now, ROUND_SECONDS_MAX);
     }
 }
 
@@ -140,8 +144,6 @@ pub struct PathWatch {
     pub metrics: Arc<Metrics>,
     /// Health.
     pub health: Arc<Health>,
-    /// Endpoint name of each chain, for the metric.
-    pub endpoints: BTreeMap<String, String>,
     /// Fee asset of each chain.
     pub assets: BTreeMap<String, String>,
 }
@@ -157,7 +159,7 @@ const fn stage_of(state: &State) -> Option<Stage> {
 
 impl std::fmt::Debug for PathWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PathWatch").field("endpoints", &self.endpoints).finish_non_exhaustive()
+        f.debug_struct("PathWatch").field("assets", &self.assets).finish_non_exhaustive()
     }
 }
 
@@ -176,15 +178,9 @@ impl PathWatch {
 impl PathObserver for PathWatch {
     fn scanned(&self, chain: &str, height: u64) {
         self.metrics.scanned(chain, height);
-        if let Some(endpoint) = self.endpoints.get(chain) {
-            self.metrics.rpc_request(chain, endpoint, MethodClass::Events, RpcOutcome::Ok);
-        }
     }
 
     fn endpoint_failed(&self, chain: &str, code: &'static str) {
-        if let Some(endpoint) = self.endpoints.get(chain) {
-            self.metrics.rpc_request(chain, endpoint, MethodClass::Events, RpcOutcome::Transient);
-        }
         tracing::debug!(chain, code, "endpoint failed");
     }
 
@@ -268,6 +264,22 @@ impl PathObserver for PathWatch {
         }
     }
 
+    fn on_chain_client(&self, path: &str, chain: &str, client_id: &str, claim: &ClientClaim) {
+        let client = Client::OnChain { chain, client_id };
+        self.metrics.client_trusted(client, claim.latest_height);
+        self.metrics.client_status(client, if claim.frozen { ClientStatus::Frozen } else { ClientStatus::Active });
+        let name = format!("{chain}/{client_id}");
+        self.health.path(path, |health| {
+            let known = health.frozen.contains(&name);
+            if claim.frozen && !known {
+                tracing::error!(path, client = name, "the on-chain client is frozen, says an endpoint");
+                health.frozen.push(name);
+            } else if !claim.frozen && known {
+                health.frozen.retain(|frozen| *frozen != name);
+            }
+        });
+    }
+
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize) {
         self.metrics.batch(chain, messages, bytes);
         tracing::info!(chain, kind = kind.name(), messages, bytes, "batch delivered");
@@ -314,5 +326,41 @@ impl SendObserver for PathWatch {
         if let Some(asset) = self.assets.get(chain) {
             self.metrics.balance(chain, key, asset, account.balance.parse().unwrap_or(0.0));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::telemetry::{MetricsScope, PathHealth};
+
+    #[test]
+    fn a_frozen_on_chain_client_is_named_until_it_is_active_again() {
+        let paths = BTreeMap::from([("p".to_owned(), PathHealth::default())]);
+        let health = Arc::new(Health::new(BTreeMap::new(), paths));
+        let watch = PathWatch {
+            metrics: Metrics::new(&MetricsScope::default()),
+            health: health.clone(),
+            assets: BTreeMap::new(),
+        };
+        let check = |frozen: bool, expect: &[&str]| {
+            let claim = ClientClaim {
+                attestors: Vec::new(),
+                min_required_sigs: 1,
+                latest_height: 7,
+                frozen,
+                counterparty: None,
+                location: String::new(),
+            };
+            watch.on_chain_client("p", "evm", "client-0", &claim);
+            let readiness = health.path_ready("p", Timestamp::default()).unwrap();
+            let codes: Vec<_> = readiness.reasons.iter().map(|reason| reason.code).collect();
+            assert_eq!(codes, expect, "{readiness:?}");
+        };
+        check(false, &[]);
+        check(true, &["NODE-HLT-007"]);
+        check(true, &["NODE-HLT-007"]);
+        check(false, &[]);
     }
 }

@@ -1,5 +1,5 @@
-//! Who can sign for each side of a path, looked at also when nothing is sent, so that readiness tells before a packet
-//! has to wait.
+//! Who can sign for each side of a path, and whether its on-chain clients are frozen, looked at also when nothing is
+//! sent, so that readiness tells before a packet has to wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,15 @@ use super::job::PathContext;
 use super::limits;
 use crate::platform;
 
+/// Looks at who can sign between two looks at the on-chain clients, which are frozen once in years: a minute.
+const LOOKS_PER_CLIENT: u64 = 12;
+
 /// Asks the members of both sides for their heads until cancelled.
 pub async fn probe(context: Arc<PathContext>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
+    for look in 0_u64.. {
+        if look % LOOKS_PER_CLIENT == 0 {
+            clients(&context).await;
+        }
         for side in [Side::A, Side::B] {
             let collector = &context.side(side).collector;
             let availability = collector.probe().await;
@@ -23,6 +29,25 @@ pub async fn probe(context: Arc<PathContext>, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => return,
             () = platform::sleep(Duration::from_millis(limits::PROBE_MS)) => {}
+        }
+    }
+}
+
+/// Asks for the on-chain clients of both sides. What an endpoint claims of them is shown, and acted on nowhere.
+async fn clients(context: &PathContext) {
+    for side in [Side::A, Side::B].map(|side| context.side(side)) {
+        if side.chain.is_unconnected() {
+            continue;
+        }
+        match side.chain.source().client(&side.client_id).await {
+            Ok(Some(claim)) => {
+                context.observer.on_chain_client(&context.name, side.chain.name(), &side.client_id, &claim);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let (chain, client) = (side.chain.name(), &side.client_id);
+                tracing::debug!(chain, client, code = error.code, "on-chain client not read: {error}");
+            }
         }
     }
 }

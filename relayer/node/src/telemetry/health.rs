@@ -15,8 +15,10 @@ pub struct ChainHealth {
     pub head_timestamp: Option<Timestamp>,
     /// A head older than this is stale, in seconds.
     pub head_age_seconds_max: u64,
-    /// Why nothing is proven from it any more.
+    /// Why nothing is proven from it any more, or not yet.
     pub stopped: Option<Reason>,
+    /// Endpoints that are left out while others serve, by name, with why.
+    pub endpoints_left_out: BTreeMap<String, Reason>,
 }
 
 /// Attestors of one side of a path.
@@ -161,12 +163,15 @@ impl Health {
         Readiness::of(stuck.collect())
     }
 
-    /// Whether the store is open and every chain has started.
+    /// Whether the node has done its part of the start: the store is open, and every chain either has been followed to
+    /// its head or is known not to answer. What is missing then is for readiness to say, since a new start would not
+    /// change it.
     #[must_use]
     pub fn started(&self) -> Readiness {
         let state = self.read();
         let mut reasons: Vec<Reason> = store_not_open(&state).into_iter().collect();
-        reasons.extend(state.chains.iter().filter_map(|(name, chain)| not_started(name, chain)));
+        let untried = state.chains.iter().filter(|(_, chain)| chain.stopped.is_none());
+        reasons.extend(untried.filter_map(|(name, chain)| not_started(name, chain)));
         Readiness::of(reasons)
     }
 
@@ -178,7 +183,9 @@ impl Health {
         for (name, chain) in &state.chains {
             reasons.extend(chain_reasons(name, chain, now));
         }
-        Readiness::of(reasons)
+        let mut readiness = Readiness::of(reasons);
+        readiness.reasons.extend(state.chains.iter().flat_map(|(name, chain)| left_out(name, chain)));
+        readiness
     }
 
     /// Whether a path makes progress; `None` when there is no such path.
@@ -202,6 +209,9 @@ impl Health {
         }
         reasons.extend(path.reasons.iter().cloned());
         let mut readiness = Readiness::of(reasons);
+        for chain in &path.chains {
+            readiness.reasons.extend(state.chains.get(chain).into_iter().flat_map(|health| left_out(chain, health)));
+        }
         if path.parked > 0 {
             let message = format!("{} packets are parked and wait for a person; see `packet list`", path.parked);
             readiness.reasons.push(Reason::new("NODE-HLT-008", message));
@@ -223,6 +233,15 @@ fn no_records(state: &State) -> Option<Reason> {
 fn not_started(name: &str, chain: &ChainHealth) -> Option<Reason> {
     let message = || format!("chain {name} has not been read from its cursor to its head yet");
     (!chain.started).then(|| Reason::new("NODE-HLT-003", message()))
+}
+
+/// What a person should know although the chain is served: an endpoint of it is not asked.
+fn left_out(name: &str, chain: &ChainHealth) -> Vec<Reason> {
+    let reason = |(endpoint, why): (&String, &Reason)| {
+        let message = format!("{endpoint} of chain {name} is left out: {}: {}", why.code, why.message);
+        Reason::new("NODE-HLT-010", message)
+    };
+    chain.endpoints_left_out.iter().map(reason).collect()
 }
 
 fn chain_reasons(name: &str, chain: &ChainHealth, now: Timestamp) -> Vec<Reason> {
@@ -256,6 +275,7 @@ mod tests {
             head_timestamp: Some(Timestamp::from_seconds(990)),
             head_age_seconds_max: 60,
             stopped: None,
+            endpoints_left_out: BTreeMap::new(),
         };
         let side = |chain: &str| AttestorHealth { chain: chain.to_owned(), have: 2, need: 2, missing: vec![] };
         let path = PathHealth {
@@ -280,8 +300,9 @@ mod tests {
         let of_node = health.ready(NOW);
         let of_path = health.path_ready("evm-simd", NOW).unwrap();
         assert_eq!((codes(&of_node), codes(&of_path)), (node.to_vec(), path.to_vec()));
-        assert_eq!(of_node.ready, node.is_empty());
-        assert_eq!(of_path.ready, path.iter().all(|code| *code == "NODE-HLT-008"));
+        assert_eq!(of_node.ready, node.iter().all(|code| *code == "NODE-HLT-010"));
+        let is_note = |code: &&str| ["NODE-HLT-008", "NODE-HLT-010"].contains(code);
+        assert_eq!(of_path.ready, path.iter().all(is_note));
     }
 
     #[test]
@@ -295,6 +316,11 @@ mod tests {
         let stale = |seconds| move |c: &mut ChainHealth| c.head_timestamp = Some(Timestamp::from_seconds(seconds));
         check(|h| h.chain("evm", stale(939)), &["NODE-HLT-005"], &["NODE-HLT-005"]);
         check(|h| h.chain("evm", stale(940)), &[], &[]);
+        let lagging = |c: &mut ChainHealth| {
+            c.endpoints_left_out.insert("endpoint-1".into(), Reason::new("NODE-END-002", "behind"));
+        };
+        check(|h| h.chain("evm", lagging), &["NODE-HLT-010"], &["NODE-HLT-010"]);
+        check(|h| h.chain("other", lagging), &["NODE-HLT-010"], &[]);
         check(|h| h.path("evm-simd", |p| p.attestors[1].have = 1), &[], &["NODE-HLT-006"]);
         check(|h| h.path("evm-simd", |p| p.frozen.push("simd/attestations-0".into())), &[], &["NODE-HLT-007"]);
         check(|h| h.path("evm-simd", |p| p.parked = 3), &[], &["NODE-HLT-008"]);
@@ -331,6 +357,10 @@ mod tests {
         assert!(health.started().ready);
         health.chain("evm", |chain| chain.started = false);
         assert_eq!(codes(&health.started()), ["NODE-HLT-003"]);
+        // A chain that is known to be down is no reason to start again.
+        health.chain("evm", |chain| chain.stopped = Some(Reason::new("NODE-CHN-005", "not connected yet")));
+        assert!(health.started().ready);
+        assert_eq!(codes(&health.ready(NOW)), ["NODE-HLT-003", "NODE-HLT-004"]);
     }
 
     #[test]

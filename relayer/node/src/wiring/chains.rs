@@ -13,6 +13,7 @@ use catenary_light_clients::ibft2::Ibft2;
 use catenary_light_clients::qbft::Qbft;
 use catenary_light_clients::{Address, Anchor, Family, Hash32, LightClient, Rejection};
 
+use super::endpoints::first_update;
 use super::WiringError;
 use crate::chain::{Adapter, Chain, ChainObserver, ChainOptions, ProveError};
 use crate::config::{AdapterConfig, Chain as ChainConfig, Config, EvmFee, EvmGasPrice};
@@ -66,9 +67,26 @@ impl FamilyAdapter {
             Self::Process(adapter) => Adapter { source: adapter.clone(), sink: adapter.clone() },
         }
     }
+
+    /// The same, which does not try again by itself. A process decides that for itself.
+    pub(super) fn asking_once(self) -> Self {
+        match self {
+            Self::Evm(adapter) => Self::Evm(owned(adapter, |adapter| adapter.with_attempts_max(1))),
+            Self::Cosmos(adapter) => Self::Cosmos(owned(adapter, |adapter| adapter.with_attempts_max(1))),
+            Self::Process(adapter) => Self::Process(adapter),
+        }
+    }
 }
 
-/// The adapter of a configured chain; opens no connection yet.
+/// Changes what nobody else holds yet; what is shared already stays as it is.
+fn owned<T>(shared: Arc<T>, change: impl FnOnce(T) -> T) -> Arc<T> {
+    match Arc::try_unwrap(shared) {
+        Ok(own) => Arc::new(change(own)),
+        Err(shared) => shared,
+    }
+}
+
+/// The adapter of a configured chain, over all its URLs; opens no connection yet.
 ///
 /// # Errors
 /// A setting that the adapter refuses.
@@ -254,18 +272,11 @@ pub fn observer_for(
     Arc::new(ChainWatch {
         chain: config.name.clone(),
         family: config.family,
-        endpoint: endpoint_name(0),
         metrics: metrics.clone(),
         health: health.clone(),
         ledger,
         saved_height: AtomicU64::new(0),
     })
-}
-
-/// Name of a chain's n-th endpoint in metrics: never its URL.
-#[must_use]
-pub(super) fn endpoint_name(index: usize) -> String {
-    format!("endpoint-{index}")
 }
 
 /// Connects a chain: its light client comes back from the store when the journal vouches for it, else it starts at
@@ -282,16 +293,19 @@ pub async fn connect(
     let sides = adapter.sides();
     let client = match ledger.map(|ledger| saved(config, ledger)).transpose()?.flatten() {
         Some(client) => client,
-        None => from_anchor(config, &sides).await?,
+        None => anchored(config, &first_update(&sides.source, config).await?)?,
     };
-    let options = ChainOptions {
+    Ok(Arc::new(Chain::new(chain_options(config), sides, client, observer)))
+}
+
+pub(super) fn chain_options(config: &ChainConfig) -> ChainOptions {
+    ChainOptions {
         name: config.name.clone(),
         poll_ms: POLL_MS,
         stale_after_seconds: config.stale_after_seconds,
         wait_above_head_ms: WAIT_ABOVE_HEAD_MS,
         skipping: config.skipping,
-    };
-    Ok(Arc::new(Chain::new(options, sides, client, observer)))
+    }
 }
 
 fn refused(rejection: impl Into<Rejection>) -> WiringError {
@@ -338,18 +352,21 @@ pub fn saved(config: &ChainConfig, ledger: &Arc<Ledger>) -> Result<Option<Box<dy
     Ok(Some(client))
 }
 
-async fn from_anchor(config: &ChainConfig, sides: &Adapter) -> Result<Box<dyn LightClient>, WiringError> {
-    let Anchor { height, .. } = config.anchor;
-    let updates = sides.source.updates(height, height).await?;
-    let update = updates.first().ok_or_else(|| {
-        let what = format!("chain {}: the endpoint has no header at the anchor height {height}", config.name);
-        WiringError::missing(what, "use an endpoint that keeps it, or set a newer anchor")
-    })?;
-    let not_deployed = || {
-        let what = format!("chain {}: no router is configured", config.name);
-        let next = format!("run `catenary chain deploy {}` and configure the addresses it prints", config.name);
-        WiringError::missing(what, next)
-    };
+pub(super) fn no_header(config: &ChainConfig) -> WiringError {
+    let (name, height) = (&config.name, config.anchor.height);
+    let what = format!("chain {name}: the endpoint has no header at the anchor height {height}");
+    WiringError::missing(what, "use an endpoint that keeps it, or set a newer anchor")
+}
+
+pub(super) fn not_deployed(config: &ChainConfig) -> WiringError {
+    let what = format!("chain {}: no router is configured", config.name);
+    let next = format!("run `catenary chain deploy {}` and configure the addresses it prints", config.name);
+    WiringError::missing(what, next)
+}
+
+/// The light client at its anchor, from the anchor's header, which the pinned hash judges.
+pub(super) fn anchored(config: &ChainConfig, update: &[u8]) -> Result<Box<dyn LightClient>, WiringError> {
+    let not_deployed = || not_deployed(config);
     let client: Box<dyn LightClient> = match config.family {
         Family::Qbft => Box::new(Qbft::new(config.bft().ok_or_else(not_deployed)?, update).map_err(refused)?),
         Family::Ibft2 => Box::new(Ibft2::new(config.bft().ok_or_else(not_deployed)?, update).map_err(refused)?),

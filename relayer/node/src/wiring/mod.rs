@@ -1,6 +1,7 @@
 //! Where config becomes running parts: the one place that knows families and adapters by name.
 
 mod chains;
+mod endpoints;
 mod keeper;
 mod keys;
 mod lost;
@@ -21,6 +22,7 @@ pub use chains::{
     build_adapter, check_chain_id, check_contracts, check_process, connect, observer_for, saved, with_anchors,
     FamilyAdapter,
 };
+pub use endpoints::over_endpoints;
 pub use keeper::{keep, KeepPlan};
 pub use keys::send_policy;
 pub use paths::{restore, restore_ends, AttestorSigner, PathEnd, Signers};
@@ -93,6 +95,9 @@ pub enum WiringError {
 }
 
 impl WiringError {
+    /// The code of [`WiringError::Mismatch`], also of a chain that is found to be another one after the start.
+    pub const MISMATCH_CODE: &'static str = "NODE-WIR-005";
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -108,7 +113,7 @@ impl WiringError {
             Self::Missing { .. } => "NODE-WIR-002",
             Self::Listen { .. } => "NODE-WIR-003",
             Self::File { .. } => "NODE-WIR-004",
-            Self::Mismatch { .. } => "NODE-WIR-005",
+            Self::Mismatch { .. } => Self::MISMATCH_CODE,
         }
     }
 

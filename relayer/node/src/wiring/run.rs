@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catenary_api::KeyId;
 use catenary_core::engine::{Options, Side};
 use catenary_core::record::{Record, Start};
+use catenary_light_clients::Class;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::chains::{
-    build_adapter, check_chain_id, check_contracts, connect, endpoint_name, observer_for, with_anchors,
-};
+use super::chains::{observer_for, with_anchors};
+use super::endpoints::{endpoint_name, hints, over_endpoints};
 use super::keys::send_policy;
 use super::paths::{attestor, restore, server_tls, Parts, Signers};
 use super::WiringError;
@@ -32,6 +33,8 @@ use crate::telemetry::{ChainHealth, Health, Metrics, MetricsScope, PathHealth};
 
 /// Releases waiting for a path: a person releases a handful at a time.
 const RELEASES_MAX: usize = 64;
+/// Milliseconds that the start waits for chains: what answers at all does so in less, and the rest comes later.
+const CONNECT_MS_MAX: u64 = 5_000;
 
 /// The metrics of a configuration.
 #[must_use]
@@ -76,6 +79,7 @@ pub fn health_for(config: &Config) -> Arc<Health> {
             head_timestamp: None,
             head_age_seconds_max: chain.stale_after_seconds,
             stopped: None,
+            endpoints_left_out: BTreeMap::new(),
         };
         (chain.name.clone(), health)
     });
@@ -144,16 +148,17 @@ async fn assemble(
     let watch = Arc::new(PathWatch {
         metrics: metrics.clone(),
         health: health.clone(),
-        endpoints: config.chains.iter().map(|chain| (chain.name.clone(), endpoint_name(0))).collect(),
         assets: config.chains.iter().map(|chain| (chain.name.clone(), fee_asset(&chain.adapter))).collect(),
     });
     let (mut chains, mut attestors, mut senders) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut connected = BTreeMap::new();
     for chain in &config.chains {
-        let adapter = build_adapter(chain)?;
-        check_chain_id(chain, &adapter).await?;
         let observer = observer_for(chain, &metrics, &health, Some(ledger.clone()));
-        let connected = connect(chain, &adapter, Some(&ledger), observer).await?;
-        check_contracts(chain, &adapter).await?;
+        connected.insert(chain.name.clone(), over_endpoints(chain, &ledger, observer, (&metrics, &health))?);
+    }
+    connect_all(connected.values()).await?;
+    for chain in &config.chains {
+        let Some(connected) = connected.remove(&chain.name) else { continue };
         if let Some(attestor) = attestor(&config, chain, &connected, &signers, &metrics)? {
             attestors.insert(chain.name.clone(), attestor);
         }
@@ -175,6 +180,25 @@ async fn assemble(
     Ok(Node { config, ledger, metrics, health, watch, chains, attestors, senders })
 }
 
+/// Connects all chains at once, for a bounded time. A chain that does not answer is connected by its follower when it
+/// does; one that answers and is not what the configuration says refuses the start.
+async fn connect_all(chains: impl Iterator<Item = &Arc<Chain>>) -> Result<(), WiringError> {
+    let connecting = chains.map(|chain| async move {
+        (chain.name(), platform::within(Duration::from_millis(CONNECT_MS_MAX), chain.admit()).await)
+    });
+    for (chain, outcome) in futures::future::join_all(connecting).await {
+        match outcome {
+            Some(Ok(())) => {}
+            Some(Err(error)) if error.class == Class::Transient => {
+                tracing::warn!(chain, code = error.code, "starting without this chain, which waits: {error}");
+            }
+            Some(Err(error)) => return Err(error.into()),
+            None => tracing::warn!(chain, seconds = CONNECT_MS_MAX / 1_000, "starting without this chain: no answer"),
+        }
+    }
+    Ok(())
+}
+
 impl Node {
     async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), WiringError> {
         let mut tasks = JoinSet::new();
@@ -186,6 +210,17 @@ impl Node {
             });
         }
         self.keep_ledger(&mut tasks, &stop);
+        for config in &self.config.chains {
+            let (Some(chain), false) = (self.chains.get(&config.name), config.ws_urls.is_empty()) else { continue };
+            let (chain, hints, stop) = (chain.clone(), hints(config), stop.clone());
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = chain.listen(hints) => {}
+                }
+                Ok(())
+            });
+        }
         self.serve_attestors(&mut tasks, &stop).await?;
         failpoint("start.attesting");
         self.reconcile().await;

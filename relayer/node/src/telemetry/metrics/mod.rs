@@ -57,6 +57,15 @@ pub struct SideScope {
     pub client_id: String,
 }
 
+/// Whether requests go to an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndpointUp {
+    /// They do.
+    Yes,
+    /// It is left out.
+    No,
+}
+
 /// A configured path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PathScope {
@@ -179,6 +188,23 @@ impl Metrics {
     pub fn rpc_request(&self, chain: &str, endpoint: &str, class: MethodClass, outcome: Outcome) {
         let labels = [self.known(chain), self.known(endpoint), class.label(), outcome.label()];
         self.families.rpc_requests_total.with_label_values(&labels).inc();
+    }
+
+    /// Whether requests go to an endpoint.
+    pub fn endpoint_up(&self, chain: &str, endpoint: &str, up: EndpointUp) {
+        let labels = [self.known(chain), self.known(endpoint)];
+        self.families.rpc_endpoint_up.with_label_values(&labels).set(i64::from(up == EndpointUp::Yes));
+    }
+
+    /// How well an endpoint answers, from 0 to 1.
+    pub fn endpoint_score(&self, chain: &str, endpoint: &str, score_ratio: f64) {
+        let labels = [self.known(chain), self.known(endpoint)];
+        self.families.rpc_endpoint_score_ratio.with_label_values(&labels).set(score_ratio);
+    }
+
+    /// An endpoint said what is refused or contradicted.
+    pub fn disagreement(&self, chain: &str) {
+        self.families.rpc_disagreements_total.with_label_values(&[self.known(chain)]).inc();
     }
 
     /// Newest height that a client trusts.
@@ -373,7 +399,10 @@ impl Metrics {
         self.scanned(name, 0);
         for endpoint in &chain.endpoints {
             counters(&f.rpc_requests_total, &[name, endpoint], &pairs::<MethodClass, Outcome>());
+            self.endpoint_up(name, endpoint, EndpointUp::Yes);
+            self.endpoint_score(name, endpoint, 1.0);
         }
+        f.rpc_disagreements_total.with_label_values(&[name]);
         self.client_trusted(Client::Light(name), 0);
         self.client_expiry(name, Timestamp::default());
         f.client_trust_period_seconds.with_label_values(&[name]).set(float(chain.trusting_period_seconds));

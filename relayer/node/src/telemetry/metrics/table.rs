@@ -114,6 +114,9 @@ families! {
     chain_head_timestamp_seconds: GaugeVec [chain, finality] = "Block time of the chain's head, in Unix seconds.";
     scan_height: IntGaugeVec [chain] = "Height up to which all events have been taken, without a gap.";
     rpc_requests_total: IntCounterVec [chain, endpoint, method_class, outcome] = "Requests to endpoints; the endpoint by its name in the config.";
+    rpc_endpoint_up: IntGaugeVec [chain, endpoint] = "1 while requests go to the endpoint; 0 while it is left out: it does not answer, is behind, or said what was refused.";
+    rpc_endpoint_score_ratio: GaugeVec [chain, endpoint] = "Share of requests that the endpoint answers, less what its slowness costs, from 0 to 1; 0 while it is left out.";
+    rpc_disagreements_total: IntCounterVec [chain] = "Answers of endpoints that a light client refused, that contradict themselves, or that another endpoint contradicts.";
 
     client_trusted_height: IntGaugeVec [client] = "Newest height that a client trusts; a light client by its chain, an on-chain client as chain/client id.";
     client_expiry_timestamp_seconds: GaugeVec [client] = "When a light client's trust ends, in Unix seconds; 0 before it has started.";

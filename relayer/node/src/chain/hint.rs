@@ -1,0 +1,106 @@
+//! Hints that there is a new block: a WebSocket subscription that wakes the follower.
+//!
+//! What comes over the socket is not read, let alone believed: that something came is the hint. The look at the head,
+//! and the light client behind it, stay what counts; while hints come, the look is made less often without them. A
+//! socket that dies or falls silent only brings the usual period back.
+//!
+//! What an endpoint can grow here: one message of at most [`MESSAGE_BYTES_MAX`] bytes. One that sends without a pause
+//! wakes the follower no more often than its round takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::Chain;
+use crate::platform;
+
+/// Most bytes of one message: a header is about a kilobyte, its event a few.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Hints count as coming for so long after the last one, in milliseconds.
+const FRESH_MS: u128 = 10_000;
+/// Looks at the head that are left out while hints come: one in twelve is made all the same, every five seconds.
+const LEFT_OUT_LOOKS: u64 = 12;
+/// First pause before a lost socket is opened again, in milliseconds.
+const RETRY_MS_MIN: u64 = 1_000;
+/// Longest such pause, in milliseconds.
+const RETRY_MS_MAX: u64 = 60_000;
+/// Opening a socket is given up after this, in milliseconds.
+const CONNECT_MS_MAX: u64 = 5_000;
+
+/// Where hints come from.
+#[derive(Clone)]
+pub struct Hint {
+    /// WebSocket URL; it may hold credentials.
+    pub url: String,
+    /// What subscribes to new blocks, as the family's nodes take it.
+    pub subscribe: String,
+}
+
+impl std::fmt::Debug for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hint").field("subscribe", &self.subscribe).finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// There is probably a new block: the follower looks at once.
+    pub fn hint(&self) {
+        *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(platform::monotonic());
+        self.wake.notify_one();
+    }
+
+    /// The time until the next look without a hint.
+    pub(super) fn look_period(&self) -> Duration {
+        let heard = *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = platform::monotonic();
+        let fresh = heard.is_some_and(|heard| now.saturating_duration_since(heard).as_millis() < FRESH_MS);
+        let looks = if fresh { LEFT_OUT_LOOKS } else { 1 };
+        Duration::from_millis(self.options.poll_ms.saturating_mul(looks))
+    }
+
+    /// Takes hints from the sockets, the next one when one is lost, for ever.
+    pub async fn listen(self: Arc<Self>, hints: Vec<Hint>) {
+        let mut pause_ms = RETRY_MS_MIN;
+        for hint in hints.iter().cycle() {
+            let heard = self.listen_to(hint).await;
+            pause_ms = if heard { RETRY_MS_MIN } else { pause_ms.saturating_mul(2).min(RETRY_MS_MAX) };
+            platform::sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+
+    /// Listens until the socket is lost. Gives whether a hint came.
+    async fn listen_to(&self, hint: &Hint) -> bool {
+        let mut config = WebSocketConfig::default();
+        config.max_message_size = Some(MESSAGE_BYTES_MAX);
+        config.max_frame_size = Some(MESSAGE_BYTES_MAX);
+        let connecting = tokio_tungstenite::connect_async_with_config(hint.url.as_str(), Some(config), true);
+        let connected = platform::within(Duration::from_millis(CONNECT_MS_MAX), connecting).await;
+        // The words of an error may hold the URL.
+        let Some(Ok((mut socket, _))) = connected else {
+            tracing::debug!(chain = self.name(), "no WebSocket; heads are looked at as usual");
+            return false;
+        };
+        if socket.send(Message::text(hint.subscribe.clone())).await.is_err() {
+            return false;
+        }
+        let mut messages = 0_u64;
+        while let Some(Ok(message)) = socket.next().await {
+            match message {
+                Message::Text(_) | Message::Binary(_) => {
+                    messages = messages.saturating_add(1);
+                    // The first one is the answer to the subscription.
+                    if messages > 1 {
+                        self.hint();
+                    }
+                }
+                // Pongs are sent by the library.
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                Message::Close(_) => break,
+            }
+        }
+        messages > 1
+    }
+}
