@@ -36,6 +36,7 @@ pub(crate) async fn sender(
     let signer = KeystoreSigner::open(keystore, std::slice::from_ref(&id), &passphrase, ledger.clone())?;
     let metrics = wiring::metrics_for(config);
     let observer = PathWatch { metrics, health: wiring::health_for(config), assets: std::collections::BTreeMap::new() };
+    let adapter = wiring::build_adapter(chain)?;
     let sender = Sender::new(SenderParts {
         chain: chain.name.clone(),
         key: id,

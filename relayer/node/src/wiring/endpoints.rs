@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use catenary_api::ChainSource;
+use catenary_api::{ChainSource, ReplacingSink, SignedTx, UnsignedTx};
 use catenary_light_clients::{Class, LightClient};
 
 use super::chains::{
@@ -88,6 +88,34 @@ fn adapters(config: &ChainConfig) -> Result<Vec<FamilyAdapter>, WiringError> {
         Ok(if config.urls.len() > 1 { adapter.asking_once() } else { adapter })
     };
     config.urls.iter().map(one).collect()
+}
+
+/// What raises the price of a transaction that no block takes: every endpoint of a chain, in the order of preference.
+/// Which one answers does not matter, since the price has a bound and all else is copied from the signed bytes.
+struct AnyReplacer(Vec<Arc<dyn ReplacingSink>>);
+
+#[async_trait]
+impl ReplacingSink for AnyReplacer {
+    async fn replacement(&self, previous: &SignedTx) -> catenary_api::Result<Option<UnsignedTx>> {
+        let mut failure = None;
+        for endpoint in &self.0 {
+            match endpoint.replacement(previous).await {
+                Err(error) if error.class == Class::Transient => failure = Some(error),
+                answered => return answered,
+            }
+        }
+        failure.map_or(Ok(None), Err)
+    }
+}
+
+/// What raises the price of a chain's transactions; `None` where its family knows no replacement.
+///
+/// # Errors
+/// A setting that an adapter refuses.
+pub(super) fn replacer(config: &ChainConfig) -> Result<Option<Arc<dyn ReplacingSink>>, WiringError> {
+    let all: Vec<_> = adapters(config)?.iter().filter_map(FamilyAdapter::replacer).collect();
+    let any: Option<Arc<dyn ReplacingSink>> = if all.is_empty() { None } else { Some(Arc::new(AnyReplacer(all))) };
+    Ok(any)
 }
 
 /// A chain over all its endpoints, still to be connected. Its light client comes back from the store when the journal

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::chains::{observer_for, with_anchors};
-use super::endpoints::{endpoint_name, hints, over_endpoints};
+use super::endpoints::{endpoint_name, hints, over_endpoints, replacer};
 use super::keys::send_policy;
 use super::paths::{attestor, restore, server_tls, Parts, Signers};
 use super::WiringError;
@@ -162,12 +162,13 @@ async fn assemble(
         if let Some(attestor) = attestor(&config, chain, &connected, &signers, &metrics)? {
             attestors.insert(chain.name.clone(), attestor);
         }
+        let replacer = replacer(chain)?;
         for key in &chain.transaction_keys {
             let sender = Sender::new(SenderParts {
                 chain: chain.name.clone(),
                 key: KeyId(key.clone()),
                 sink: connected.sink().clone(),
-                replacer: adapter.replacer(),
+                replacer: replacer.clone(),
                 policy: send_policy(chain),
                 signer: Arc::new(signers.clone()),
                 ledger: ledger.clone(),
