@@ -199,7 +199,8 @@ pub trait ChainSink: Send + Sync {
     /// Hands a transaction to the network.
     async fn broadcast(&self, tx: &SignedTx) -> Broadcast;
 
-    /// The transaction's outcome; `None` while it is in no block.
+    /// The transaction's outcome; `None` while it is in no block that is final by the family's rule. What is in a block
+    /// that is taken back again is open, and its nonce is not free.
     ///
     /// # Errors
     /// Transport and decoding errors.

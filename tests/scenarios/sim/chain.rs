@@ -95,6 +95,8 @@ pub(crate) struct Chain {
     keys: Vec<Key>,
     pub(crate) blocks: Vec<Block>,
     pool: Vec<Pooled>,
+    /// The newest height that was ever final: it stays so.
+    finalised: u64,
     pub(crate) calls: VecDeque<UserCall>,
 }
 
@@ -122,8 +124,7 @@ impl Chain {
             host.mint(account.as_bytes(), denom, Amount::from(*amount)).expect("a small amount");
         }
         let keys = keys(spec.validators);
-        let mut state = EvmState::default();
-        state.insert_contract(ROUTER);
+        let state = router();
         let mut header = HeaderSpec::new(spec.first_height, START_SECONDS, &keys);
         header.state_root = Hash32(*state.root().as_bytes());
         let first = Block {
@@ -135,7 +136,15 @@ impl Chain {
             included: Vec::new(),
             calls: Vec::new(),
         };
-        let mut chain = Self { spec, handler, keys, blocks: vec![first], pool: Vec::new(), calls: VecDeque::new() };
+        let mut chain = Self {
+            finalised: spec.first_height,
+            spec,
+            handler,
+            keys,
+            blocks: vec![first],
+            pool: Vec::new(),
+            calls: VecDeque::new(),
+        };
         chain.create_client(&mut host);
         chain.blocks[0].snapshot = Arc::new(Snapshot { host, nonces: BTreeMap::new() });
         chain
@@ -195,8 +204,8 @@ impl Chain {
     }
 
     /// The newest final height.
-    pub(crate) fn final_height(&self) -> u64 {
-        self.tip_height().saturating_sub(self.spec.confirmations).max(self.spec.first_height)
+    pub(crate) const fn final_height(&self) -> u64 {
+        self.finalised
     }
 
     pub(crate) fn block(&self, height: u64) -> Option<&Block> {
@@ -340,6 +349,7 @@ impl Chain {
         header.state_root = Hash32(*state.root().as_bytes());
         let header = header.sealed(&self.keys);
         self.blocks.push(Block { header, state, snapshot, events, receipts, included, calls });
+        self.finalised = self.finalised.max(self.tip_height().saturating_sub(self.spec.confirmations));
     }
 
     /// Takes back blocks that are not final; what was in them waits again.
@@ -375,10 +385,17 @@ fn receipt(height: u64, outcome: Result<(), String>) -> TxReceipt {
     }
 }
 
-/// The provable state as headers commit to it.
-fn trie(host: &MemoryHost) -> EvmState {
+/// A state whose router has a storage, as every deployed one has.
+fn router() -> EvmState {
     let mut state = EvmState::default();
     state.insert_contract(ROUTER);
+    state.insert_slot(ROUTER, [1; 32], [1; 32]);
+    state
+}
+
+/// The provable state as headers commit to it.
+fn trie(host: &MemoryHost) -> EvmState {
+    let mut state = router();
     for (key, value) in host.entries().filter(|(key, _)| key.is_provable()) {
         let mut word = [0; 32];
         word[32 - value.len()..].copy_from_slice(value);

@@ -138,6 +138,10 @@ impl World {
         let unverified = |what: String| {
             self.violated("unverified action", format!("member {member} sends to chain {chain}: {what}"));
         };
+        self.check_intent(member, chain, tx);
+        if !super::world::lock(&self.members[member].state).broadcast.insert(tx.hash.0) {
+            return;
+        }
         let fates = self.fates();
         let mut wasted = true;
         for message in tx.messages.iter().filter_map(tx::read) {
@@ -182,7 +186,6 @@ impl World {
         if wasted && self.is_waste_judged() {
             self.violated("wasted fee", format!("member {member} sends to chain {chain} what is done: {}", tx.hash));
         }
-        self.check_intent(member, chain, tx);
     }
 
     /// Endpoints that are slow, behind or lying are a reason to send what is done.

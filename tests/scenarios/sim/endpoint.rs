@@ -220,9 +220,6 @@ impl ChainSource for Endpoint {
                     _ => claim.proof.truncate(claim.proof.len() / 2),
                 }
             }
-            if choice == 4 {
-                claims.pop();
-            }
         }
         Ok(claims)
     }
@@ -315,7 +312,8 @@ impl ChainSink for Endpoint {
         let lies = self.request().await?;
         let chain = self.world.chain(self.chain);
         let seen = self.seen(&chain);
-        let truth = chain.receipt(hash, seen);
+        // Only of what is final, as the trait says: a receipt that is taken back would free its nonce.
+        let truth = chain.receipt(hash, self.seen_final(&chain));
         if !lies {
             return Ok(truth);
         }

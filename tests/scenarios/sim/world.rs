@@ -43,6 +43,8 @@ pub(crate) struct MemberState {
     before_bytes: u64,
     /// Length to which its journal is torn by the last death.
     pub(crate) torn_bytes: Option<u64>,
+    /// Transactions that it has broadcast before: to do so again is no new decision.
+    pub(crate) broadcast: BTreeSet<Hash32>,
     /// Digests that its keys have signed, by chain and nonce, over all lives.
     pub(crate) signed: BTreeMap<(String, u64), BTreeSet<Hash32>>,
 }
@@ -196,6 +198,11 @@ impl World {
         let length = file.metadata().map_or(0, |file| file.len());
         let flushed = simulation::flushed(&path).unwrap_or(header_bytes).min(length);
         let kept = lock(&member.state).torn_bytes.take().unwrap_or(flushed).min(flushed);
+        let done = lock(&member.state).before_bytes;
+        if kept < done {
+            let what = format!("member {}: {kept} bytes are left of {done} that were durable", member.index);
+            self.violated("lost commit", what);
+        }
         if kept < length {
             file.set_len(kept).expect("a file in memory can be cut");
         }

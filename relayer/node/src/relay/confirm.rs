@@ -3,10 +3,11 @@
 
 use catenary_core::bugs::{self, Bug};
 use catenary_core::engine::{Entry, ItemOutcome, Key, Outcome};
-use catenary_light_clients::Class;
+use catenary_light_clients::{Absence, Class, Verified};
 use catenary_protocol::{Acknowledgement, Packet};
 
 use super::job::{failed, PathContext};
+use super::limits;
 use crate::chain::{ProveError, Prover};
 use crate::failpoint::failpoint;
 
@@ -28,7 +29,11 @@ pub(super) async fn run(context: &PathContext, entries: Vec<(Key, Entry)>, min_h
     let mut gone = Vec::new();
     for ((key, entry), absence) in entries.into_iter().zip(absences) {
         match absence {
-            Ok(_) => gone.push((key, entry)),
+            Ok(absence) => match is_after_sending(context, (key, &entry), &absence).await {
+                Ok(true) => gone.push((key, entry)),
+                Ok(false) => outcomes.push((key, too_early(absence.height))),
+                Err(error) => outcomes.push((key, failed(&error))),
+            },
             Err(ProveError::Claim { .. }) => outcomes.push((key, ItemOutcome::StillOpen)),
             Err(error) => outcomes.push((key, failed(&error))),
         }
@@ -36,6 +41,39 @@ pub(super) async fn run(context: &PathContext, entries: Vec<(Key, Entry)>, min_h
     outcomes.extend(how(context, gone).await);
     failpoint("confirm.proven");
     outcomes
+}
+
+/// Whether a state of the source is one after the packet was sent: before that, nothing being there says nothing. Where
+/// the sending has not been seen, the packet was received already, so a state that is later than its receipt will do.
+async fn is_after_sending(
+    context: &PathContext,
+    (key, entry): (Key, &Entry),
+    absence: &Verified<Absence>,
+) -> Result<bool, ProveError> {
+    if entry.sent_height > 0 {
+        return Ok(absence.height >= entry.sent_height);
+    }
+    let known = if entry.ack_height == 0 {
+        entry.seen_at.seconds()
+    } else {
+        match context.side(key.source.other()).chain.state(entry.ack_height).await {
+            Ok(header) => header.timestamp.seconds(),
+            // It was received so long ago that a source that is behind it would count as stale.
+            Err(ProveError::NotRetained { .. }) => return Ok(true),
+            Err(error) => return Err(error),
+        }
+    };
+    Ok(absence.timestamp.seconds() >= known.saturating_add(limits::SENT_MARGIN_SECONDS))
+}
+
+fn too_early(height: u64) -> ItemOutcome {
+    ItemOutcome::Failed {
+        code: "NODE-CNF-002",
+        class: Class::Transient,
+        message: format!(
+            "the source's state at height {height} may be one before the packet was sent; a later one is awaited"
+        ),
+    }
 }
 
 /// How packets that are gone from their source ended, from the destination's state.
@@ -79,7 +117,7 @@ async fn unreceived_how(destination: &dyn Prover, height: u64, entries: Vec<(Key
     };
     let decide = |entry: &Entry, absence| match absence {
         Ok(absence) => {
-            let absence: catenary_light_clients::Verified<catenary_light_clients::Absence> = absence;
+            let absence: Verified<Absence> = absence;
             if absence.timestamp.seconds() >= entry.packet.timeout_timestamp_seconds {
                 ItemOutcome::Closed(Outcome::TimedOut)
             } else {

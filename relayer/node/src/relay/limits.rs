@@ -21,6 +21,9 @@ pub const NONCE_ATTEMPTS: u32 = 3;
 pub const REPORT_MS: u128 = 1_000;
 /// Milliseconds between two looks at who can sign, when nothing is sent: a member that is down shows within this.
 pub const PROBE_MS: u64 = 5_000;
+/// Seconds by which a state of the source must be later than a packet's receipt to be surely later than its sending: the
+/// two chains' clocks are as far apart at most as light clients allow (10 s of drift).
+pub const SENT_MARGIN_SECONDS: u64 = 10;
 /// Bytes of a journal record without payloads, generously.
 pub const RECORD_BYTES: usize = 2_048;
 /// Bytes after which a commit is closed: with the largest packet and acknowledgement on top it stays far below the
