@@ -12,6 +12,7 @@
 mod admit;
 mod compare;
 pub mod endpoints;
+mod facts;
 mod follow;
 pub mod hint;
 mod prove;
@@ -28,6 +29,7 @@ use self::endpoints::Endpoints;
 use crate::watched;
 
 pub use admit::{Admission, HasClient};
+pub use facts::Fact;
 pub use prover::{ProveError, Prover};
 
 /// What is told of a chain's verification, for metrics, health and the journal.

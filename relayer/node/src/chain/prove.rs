@@ -39,7 +39,7 @@ impl Chain {
 
     /// One outcome a path, in order. What the light client refuses is blamed on the endpoint that gave it, and the next
     /// one is asked; when none is left, the first refusal is the outcome.
-    async fn facts<T>(
+    pub(super) async fn judged<T>(
         &self,
         height: u64,
         paths: &[Path],
@@ -74,7 +74,12 @@ impl Chain {
         Ok(facts)
     }
 
-    fn member(&self, height: u64, path: &Path, claim: &ProofClaim) -> Result<Verified<Membership>, ProveError> {
+    pub(super) fn member(
+        &self,
+        height: u64,
+        path: &Path,
+        claim: &ProofClaim,
+    ) -> Result<Verified<Membership>, ProveError> {
         let Some(value) = &claim.value else {
             // That nothing is there is believed only when it is proven; else the endpoint withholds.
             self.absent(height, path, claim)?;
@@ -88,7 +93,7 @@ impl Chain {
         Ok(fact?)
     }
 
-    fn absent(&self, height: u64, path: &Path, claim: &ProofClaim) -> Result<Verified<Absence>, ProveError> {
+    pub(super) fn absent(&self, height: u64, path: &Path, claim: &ProofClaim) -> Result<Verified<Absence>, ProveError> {
         if claim.value.is_some() {
             return Err(claim_error(height, path, "holds a value"));
         }
@@ -109,7 +114,7 @@ impl Chain {
         height: u64,
         paths: Vec<Path>,
     ) -> Result<Vec<Result<Verified<Absence>, ProveError>>, ProveError> {
-        self.facts(height, &paths, |path, claim| self.absent(height, path, claim)).await
+        self.judged(height, &paths, |path, claim| self.absent(height, path, claim)).await
     }
 }
 
@@ -169,7 +174,7 @@ impl Prover for Chain {
         packets: &[Packet],
     ) -> Result<Vec<Result<VerifiedPacket, ProveError>>, ProveError> {
         let paths: Vec<Path> = packets.iter().map(Packet::commitment_path).collect();
-        let facts = self.facts(height, &paths, |path, claim| self.member(height, path, claim)).await?;
+        let facts = self.judged(height, &paths, |path, claim| self.member(height, path, claim)).await?;
         let proven = packets.iter().zip(facts).map(|(packet, fact)| Ok(VerifiedPacket::new(packet.clone(), fact?)?));
         Ok(proven.collect())
     }
@@ -180,7 +185,7 @@ impl Prover for Chain {
         packets: &[Packet],
     ) -> Result<Vec<Result<Verified<Membership>, ProveError>>, ProveError> {
         let paths: Vec<Path> = packets.iter().map(Packet::ack_path).collect();
-        self.facts(height, &paths, |path, claim| self.member(height, path, claim)).await
+        self.judged(height, &paths, |path, claim| self.member(height, path, claim)).await
     }
 
     async fn receipt_absences(

@@ -103,6 +103,8 @@ fn limits(parser: &mut Parser, raw: &RawLimits) -> Option<Limits> {
     let margin = parser.duration_or("limits.recv_margin", raw.recv_margin.as_deref(), defaults::RECV_MARGIN_SECONDS);
     let bucket = raw.turn_bucket_sequences.unwrap_or(defaults::TURN_BUCKET_SEQUENCES);
     let bucket = parser.range("limits.turn_bucket_sequences", bucket, 1, 10_000);
+    let every = parser.duration_or("limits.sweep_every", raw.sweep_every.as_deref(), defaults::SWEEP_EVERY_SECONDS);
+    let every = parser.range("limits.sweep_every", every?, 1, defaults::SWEEP_EVERY_SECONDS_MAX);
     let retain =
         parser.duration_or("limits.retain_closed", raw.retain_closed.as_deref(), defaults::RETAIN_CLOSED_SECONDS);
     let keep = match raw.journal_keep.as_deref() {
@@ -114,6 +116,7 @@ fn limits(parser: &mut Parser, raw: &RawLimits) -> Option<Limits> {
         turn_bucket_sequences: bucket?,
         retain_closed_seconds: retain?,
         journal_keep_seconds: keep?,
+        sweep_every_seconds: every?,
     })
 }
 

@@ -11,6 +11,11 @@ pub(super) const TURN_BUCKET_SEQUENCES: u64 = 20;
 pub(super) const RETAIN_CLOSED_SECONDS: u64 = 30 * 86_400;
 /// What `journal_keep` says when no segment is ever removed: the journal is the audit trail.
 pub(super) const JOURNAL_KEEP_FOREVER: &str = "forever";
+/// How often the sweep asks both chains what events did not tell, in seconds. What it finds is late already and two
+/// requests a round are cheap, so ten minutes bound how late: far below the deadlines of most transfers.
+pub(super) const SWEEP_EVERY_SECONDS: u64 = 600;
+/// Bound of that setting: a packet whose event was withheld waits for this long.
+pub(super) const SWEEP_EVERY_SECONDS_MAX: u64 = 86_400;
 /// Most endpoints of one chain: each may cost a deadline before the next is asked.
 pub(super) const URLS_MAX: u64 = 8;
 /// Most keys that pay on one chain: each has its own balance to keep up.

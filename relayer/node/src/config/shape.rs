@@ -126,6 +126,7 @@ pub(super) const ROOT: Shape = Table(&[
             ("turn_bucket_sequences", Leaf),
             ("retain_closed", Leaf),
             ("journal_keep", Leaf),
+            ("sweep_every", Leaf),
         ]),
     ),
     ("chains", List(&CHAIN)),

@@ -83,6 +83,8 @@ pub struct Limits {
     pub retain_closed_seconds: u64,
     /// How long segments of the journal stay once a checkpoint stands for them, in seconds; `None` for ever.
     pub journal_keep_seconds: Option<u64>,
+    /// How often both chains are asked what events did not tell, in seconds.
+    pub sweep_every_seconds: u64,
 }
 
 /// An endpoint's URL. It may carry credentials when it comes from a variable, so only [`Endpoint::expose`] gives it

@@ -21,6 +21,8 @@ mod report;
 mod setup;
 mod show;
 mod story;
+#[cfg(test)]
+mod sweep_tests;
 mod transfers;
 
 use std::process::ExitCode;

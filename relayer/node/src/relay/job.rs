@@ -17,6 +17,7 @@ use catenary_protocol::{Packet, VerifiedAck, VerifiedPacket, VerifiedTimeout};
 
 use super::confirm;
 use super::send::{Note, SendError, Sender, Sent};
+use super::sweep::Swept;
 use crate::attestor::{AttestedChunk, Availability, Collected, Collector, CommitmentKind, Facts, RefusedPacket};
 use crate::chain::{Chain, ProveError, Prover};
 use crate::failpoint::failpoint;
@@ -65,6 +66,11 @@ pub trait PathObserver: Send + Sync {
     fn on_chain_client(&self, _path: &str, _chain: &str, _client_id: &str, _claim: &ClientClaim) {}
     /// A batch was sent.
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize);
+    /// A round of the sweep over the packets from a side, whose chain is named, found this; or the code and why it could
+    /// not ask.
+    fn swept(&self, path: &str, source: Side, chain: &str, outcome: Result<&Swept, (&'static str, String)>) {
+        let _ = (path, source, chain, outcome);
+    }
     /// An item did not work and is tried again.
     fn retried(&self, path: &str, class: Class, code: &'static str);
 }

@@ -24,6 +24,18 @@ pub const PROBE_MS: u64 = 5_000;
 /// Seconds by which a state of the source must be later than a packet's receipt to be surely later than its sending: the
 /// two chains' clocks are as far apart at most as light clients allow (10 s of drift).
 pub const SENT_MARGIN_SECONDS: u64 = 10;
+/// Windows of blocks that one round of the sweep searches for bodies: 80,000 blocks where the adapter can search, 800
+/// where it cannot; the next round goes on below them.
+pub const SWEEP_WINDOWS: u32 = 8;
+/// Milliseconds between two rounds when there is more than one may ask for, and between two looks at the scan.
+pub const SWEEP_PAUSE_MS: u64 = 1_000;
+/// Milliseconds until the next round when an endpoint failed or a body is missing, if that is sooner than the next one is
+/// due: a packet waits, and its deadline comes nearer.
+pub const SWEEP_RETRY_MS: u64 = 30_000;
+/// Looks at the scan before a round begins without it: half a minute.
+pub const SWEEP_WAITS_MAX: u32 = 30;
+/// Questions of the sweep that wait for the runner: it asks one at a time.
+pub const SWEEP_ASKS: usize = 1;
 /// Bytes of a journal record without payloads, generously.
 pub const RECORD_BYTES: usize = 2_048;
 /// Bytes after which a commit is closed: with the largest packet and acknowledgement on top it stays far below the

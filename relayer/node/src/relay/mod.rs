@@ -17,6 +17,7 @@ mod runner;
 mod scan;
 mod screen;
 mod send;
+mod sweep;
 
 pub use job::{PathContext, PathObserver, PathSide};
 pub use observe::{ChainWatch, PathWatch};
@@ -24,3 +25,4 @@ pub use probe::probe;
 pub use runner::cursor_name;
 pub use runner::{PathRunner, Restored};
 pub use send::{Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent};
+pub use sweep::Swept;

@@ -13,13 +13,14 @@ use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
 
 use super::job::PathObserver;
 use super::send::{SendObserver, TxEvent};
+use super::sweep::Swept;
 use crate::attestor::Availability;
 use crate::chain::{ChainObserver, Stop};
 use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 use crate::telemetry::metrics::{
-    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, Metrics, MisbehaviourStage, PacketKind, Task,
+    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, Metrics, MisbehaviourStage, PacketKind, SweepFinding, Task,
     Terminal, TxOutcome,
 };
 use crate::telemetry::{AttestorHealth, Health, Reason};
@@ -278,6 +279,26 @@ impl PathObserver for PathWatch {
                 health.frozen.retain(|frozen| *frozen != name);
             }
         });
+    }
+
+    fn swept(&self, path: &str, source: Side, chain: &str, outcome: Result<&Swept, (&'static str, String)>) {
+        let complaint = match outcome {
+            Ok(swept) => {
+                self.metrics.scan_gaps(chain, swept.gaps);
+                self.metrics.sweep_found(path, SweepFinding::Packet, swept.found);
+                self.metrics.sweep_found(path, SweepFinding::Ack, swept.acknowledged);
+                self.metrics.sweep_found(path, SweepFinding::End, swept.ended);
+                let missing = swept.missing.len().saturating_add(swept.missing_acks.len());
+                self.metrics.swept(path, chain, missing, platform::now());
+                // What is missing is told by the readiness, and not again in every round.
+                if swept.found + swept.acknowledged + swept.ended > 0 {
+                    tracing::info!(path, chain, ?swept, "the sweep found what no event had told of");
+                }
+                swept.complaint(chain)
+            }
+            Err(reason) => Some(reason),
+        };
+        self.reason(path, &format!("sweep of side {}: ", source.name()), complaint.map_or(Ok(()), Err));
     }
 
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize) {

@@ -1,6 +1,7 @@
 //! The runner: owns the engine of one path, feeds it, journals what it decides, and starts its jobs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catenary_core::bugs::{self, Bug};
 use catenary_core::engine::{
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::job::{self, PathContext};
 use super::limits;
 use super::scan::{ClaimBatch, Scan};
+use super::sweep::{Ask, Sweeper};
 use crate::chain::HeadState;
 use crate::failpoint::failpoint;
 use crate::platform;
@@ -42,6 +44,13 @@ pub struct PathRunner {
     jobs: JoinSet<(JobId, Vec<(Key, ItemOutcome)>)>,
     releases: mpsc::Receiver<Key>,
     reported: Option<std::time::Instant>,
+    sweep_every: Option<Duration>,
+}
+
+/// What the tasks of a path bring its runner.
+struct Inbox {
+    claims: mpsc::Receiver<ClaimBatch>,
+    asks: mpsc::Receiver<Ask>,
 }
 
 impl std::fmt::Debug for PathRunner {
@@ -64,7 +73,22 @@ impl PathRunner {
         restored.ended_runs.iter().for_each(|(side, first, last)| engine.restore_closed_run(*side, *first, *last));
         restored.ended.into_iter().for_each(|key| engine.restore_closed(key));
         restored.open.into_iter().for_each(|(key, entry)| engine.restore(key, entry));
-        Self { context, engine, cursors: restored.cursors, jobs: JoinSet::new(), releases, reported: None }
+        Self {
+            context,
+            engine,
+            cursors: restored.cursors,
+            jobs: JoinSet::new(),
+            releases,
+            reported: None,
+            sweep_every: None,
+        }
+    }
+
+    /// Sweeps as well: at the start, and then this often.
+    #[must_use]
+    pub fn sweeping(mut self, every: Duration) -> Self {
+        self.sweep_every = Some(every);
+        self
     }
 
     /// Runs until cancelled, then waits for the jobs in flight.
@@ -72,7 +96,9 @@ impl PathRunner {
     /// # Errors
     /// The journal failed: nothing more is decided, since nothing more can be remembered.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
-        let (claims_in, mut claims) = mpsc::channel::<ClaimBatch>(limits::CLAIM_BATCHES);
+        let (claims_in, claims) = mpsc::channel::<ClaimBatch>(limits::CLAIM_BATCHES);
+        let (asks_in, asks) = mpsc::channel::<Ask>(limits::SWEEP_ASKS);
+        let mut inbox = Inbox { claims, asks };
         let mut rewinds = Vec::new();
         let mut scans = JoinSet::new();
         for (side, cursor) in [Side::A, Side::B].into_iter().zip(self.cursors) {
@@ -81,8 +107,12 @@ impl PathRunner {
             let scan = Scan { context: self.context.clone(), side, cursor, claims: claims_in.clone(), rewind };
             scans.spawn(scan.run(stop.clone()));
         }
+        if let Some(every) = self.sweep_every {
+            let sweeper = Sweeper::new(self.context.clone(), every, asks_in, claims_in.clone());
+            scans.spawn(sweeper.run(stop.clone()));
+        }
         let mut heads = [Side::A, Side::B].map(|side| self.context.side(side).chain.watch());
-        let outcome = self.turn(&stop, &mut claims, &mut heads, &rewinds).await;
+        let outcome = self.turn(&stop, &mut inbox, &mut heads, &rewinds).await;
         failpoint("stop.waiting");
         scans.abort_all();
         if outcome.is_ok() {
@@ -95,7 +125,7 @@ impl PathRunner {
     async fn turn(
         &mut self,
         stop: &CancellationToken,
-        claims: &mut mpsc::Receiver<ClaimBatch>,
+        inbox: &mut Inbox,
         heads: &mut [watched::Receiver<HeadState>; 2],
         rewinds: &[mpsc::Sender<u64>],
     ) -> Result<(), StoreError> {
@@ -107,6 +137,7 @@ impl PathRunner {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
+                Some(ask) = inbox.asks.recv() => ask.answer(&self.engine, self.cursors),
                 Some(done) = self.jobs.join_next() => {
                     // A job that panicked is a bug of ours: the node stops, loudly, and starts again from its journal.
                     let (job, items) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
@@ -115,7 +146,7 @@ impl PathRunner {
                 Ok(()) = head_a.changed() => self.head(Side::A, head_a),
                 Ok(()) = head_b.changed() => self.head(Side::B, head_b),
                 Some(key) = self.releases.recv() => self.step(vec![Event::Release { key }], Vec::new(), rewinds)?,
-                Some(batch) = claims.recv(), if !self.engine.is_full() => self.take_claims(batch, rewinds)?,
+                Some(batch) = inbox.claims.recv(), if !self.engine.is_full() => self.take_claims(batch, rewinds)?,
             }
         }
     }

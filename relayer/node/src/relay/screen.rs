@@ -79,8 +79,8 @@ fn packets(claims: &[EventClaim], places: &[usize]) -> Vec<Packet> {
     places.iter().filter_map(|place| claims.get(*place)).map(|claim| claim.event.packet().clone()).collect()
 }
 
-/// Proves commitments at the height of the claim. Where that state is not kept any more, at the head: what is not there
-/// has ended, and needs nobody.
+/// Proves commitments at the height of the claim. Where that state is not kept any more, here or by the endpoint, at the
+/// head: what is not there has ended, and needs nobody.
 async fn prove_sent(
     chain: &Chain,
     height: u64,
@@ -93,6 +93,10 @@ async fn prove_sent(
     let packets = packets(claims, places);
     let (facts, at_head) = match chain.packets(height, &packets).await {
         Err(ProveError::NotRetained { head, .. }) => (chain.packets(head, &packets).await?, true),
+        // An endpoint that has pruned that state may have a newer one; else what failed first is what is told.
+        Err(error @ ProveError::Endpoint(_)) if chain.head() > height => {
+            (chain.packets(chain.head(), &packets).await.map_err(|_| error)?, true)
+        }
         other => (other?, false),
     };
     for (place, fact) in places.iter().zip(facts) {
@@ -121,6 +125,9 @@ async fn prove_acked(
     let facts = match chain.acks(height, &packets).await {
         // Acknowledgements are never removed, so any later state shows them.
         Err(ProveError::NotRetained { head, .. }) => chain.acks(head, &packets).await?,
+        Err(error @ ProveError::Endpoint(_)) if chain.head() > height => {
+            chain.acks(chain.head(), &packets).await.map_err(|_| error)?
+        }
         other => other?,
     };
     for (place, fact) in places.iter().zip(facts) {

@@ -338,7 +338,8 @@ impl Node {
         let restored = restore(&self.ledger, &self.config, path)?;
         tracing::info!(path = path.name, open = restored.open.len(), ended = restored.ended.len(), "path restored");
         let context = Arc::new(context);
-        let runner = PathRunner::new(context.clone(), options, restored, released);
+        let every = Duration::from_secs(self.config.limits.sweep_every_seconds);
+        let runner = PathRunner::new(context.clone(), options, restored, released).sweeping(every);
         Ok((context, runner, ReleaseRoute { releases, sides }))
     }
 }

@@ -35,6 +35,16 @@ macro_rules! labels {
 }
 
 labels! {
+    /// What the sweep found.
+    SweepFinding {
+        /// A packet that is committed and was not known.
+        Packet = "packet",
+        /// An acknowledgement that was not known.
+        Ack = "ack",
+        /// A packet that has ended and was held open.
+        End = "end",
+    }
+
     /// Which head of a chain.
     Finality {
         /// The newest block that is final by the family's rule.

@@ -19,8 +19,8 @@ use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
 pub use self::labels::{
     AttestationKind, AttestationOutcome, BlockedReason, Check, CheckVerdict, ClientStatus, ClientUpdateOutcome,
-    EndToEnd, Finality, Label, LogLevel, MethodClass, MisbehaviourStage, Outcome, PacketKind, StoreOperation, Terminal,
-    TxOutcome,
+    EndToEnd, Finality, Label, LogLevel, MethodClass, MisbehaviourStage, Outcome, PacketKind, StoreOperation,
+    SweepFinding, Terminal, TxOutcome,
 };
 pub use self::reference::reference_page;
 pub use self::table::{FamilyInfo, PREFIX, TABLE};
@@ -182,6 +182,24 @@ impl Metrics {
     /// All events up to a height have been taken.
     pub fn scanned(&self, chain: &str, height: u64) {
         self.families.scan_height.with_label_values(&[self.known(chain)]).set(integer(height));
+    }
+
+    /// Packets that the scan had passed were found.
+    pub fn scan_gaps(&self, chain: &str, count: usize) {
+        self.families.scan_gaps_total.with_label_values(&[self.known(chain)]).inc_by(count as u64);
+    }
+
+    /// The sweep found something.
+    pub fn sweep_found(&self, path: &str, finding: SweepFinding, count: usize) {
+        let labels = [self.known(path), finding.label()];
+        self.families.sweep_found_total.with_label_values(&labels).inc_by(count as u64);
+    }
+
+    /// A round of the sweep had proofs for all that it asked, and this many bodies are missing.
+    pub fn swept(&self, path: &str, side: &str, missing: usize, now: Timestamp) {
+        let labels = [self.known(path), self.known(side)];
+        self.families.sweep_missing_bodies.with_label_values(&labels).set(integer(missing));
+        self.families.sweep_last_success_timestamp_seconds.with_label_values(&labels).set(seconds(now));
     }
 
     /// A request to an endpoint was answered, or not.
@@ -397,6 +415,7 @@ impl Metrics {
         let name = chain.name.as_str();
         self.head(name, 0, Timestamp::default());
         self.scanned(name, 0);
+        self.scan_gaps(name, 0);
         for endpoint in &chain.endpoints {
             counters(&f.rpc_requests_total, &[name, endpoint], &pairs::<MethodClass, Outcome>());
             self.endpoint_up(name, endpoint, EndpointUp::Yes);
@@ -441,6 +460,7 @@ impl Metrics {
         counters(&f.packets_terminal_total, &[name], &singles::<Terminal>());
         gauges(&f.packets_blocked, &[name], &singles::<BlockedReason>());
         counters(&f.retries_total, &[name], &singles::<Class>());
+        counters(&f.sweep_found_total, &[name], &singles::<SweepFinding>());
         for side in &path.sides {
             for kind in [PacketKind::Send, PacketKind::Ack, PacketKind::Timeout] {
                 f.path_fee_spent_total.with_label_values(&[name, side.chain.as_str(), kind.label()]);
@@ -449,6 +469,7 @@ impl Metrics {
             self.client_trusted(client, 0);
             self.client_status(client, ClientStatus::Active);
             counters(&f.client_updates_total, &[&client.name()], &singles::<ClientUpdateOutcome>());
+            self.swept(name, &side.chain, 0, Timestamp::default());
             self.attestor_members_available(name, &side.chain, 0);
             self.attestor_members_required(name, &side.chain, 0);
         }

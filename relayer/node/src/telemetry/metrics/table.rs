@@ -113,6 +113,7 @@ families! {
     chain_head_height: IntGaugeVec [chain, finality] = "Height of the chain's head, as its endpoint says.";
     chain_head_timestamp_seconds: GaugeVec [chain, finality] = "Block time of the chain's head, in Unix seconds.";
     scan_height: IntGaugeVec [chain] = "Height up to which all events have been taken, without a gap.";
+    scan_gaps_total: IntCounterVec [chain] = "Packets that the scan had passed without seeing them, and that the sweep found.";
     rpc_requests_total: IntCounterVec [chain, endpoint, method_class, outcome] = "Requests to endpoints; the endpoint by its name in the config.";
     rpc_endpoint_up: IntGaugeVec [chain, endpoint] = "1 while requests go to the endpoint; 0 while it is left out: it does not answer, is behind, or said what was refused.";
     rpc_endpoint_score_ratio: GaugeVec [chain, endpoint] = "Share of requests that the endpoint answers, less what its slowness costs, from 0 to 1; 0 while it is left out.";
@@ -135,6 +136,9 @@ families! {
     packet_end_to_end_seconds: HistogramVec [path, outcome] by END_TO_END_SECONDS = "Time from first sight of a packet to its outcome, in seconds.";
     packets_terminal_total: IntCounterVec [path, outcome] = "Packets that ended.";
     packets_blocked: IntGaugeVec [path, reason] = "Packets that wait for a reason other than their turn.";
+    sweep_found_total: IntCounterVec [path, finding] = "What the sweep found that no event had told of.";
+    sweep_missing_bodies: IntGaugeVec [path, side] = "Packets sent from the side that are committed there, or acknowledged, and whose bodies no endpoint has shown.";
+    sweep_last_success_timestamp_seconds: GaugeVec [path, side] = "When the sweep last had proofs for all that it asked about packets from the side, in Unix seconds; 0 before.";
     retries_total: IntCounterVec [path, class] = "Work that was tried again, by class of the failure.";
 
     batch_size_messages: HistogramVec [chain] by MESSAGES = "Messages of a delivery transaction.";

@@ -136,6 +136,7 @@ fn each_function_writes_its_series() {
         |m| m.head("evm", 7, at),
         r#"catenary_chain_head_timestamp_seconds{chain="evm",finality="final"} 1700000000.25"#,
     );
+    check(|m| m.scan_gaps("simd", 2), r#"catenary_scan_gaps_total{chain="simd"} 2"#);
     check(|m| m.scanned("simd", 9), r#"catenary_scan_height{chain="simd"} 9"#);
     check(
         |m| m.rpc_request("evm", "evm-rpc-0", MethodClass::Proofs, Outcome::Transient),
