@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
-use crate::store::{Ledger, JOURNAL_FILE};
+use crate::store::Ledger;
 use crate::wiring::Signers;
 
 /// Long enough for a machine that does much else; reached only when a test fails.
@@ -52,7 +52,7 @@ impl Rig {
         let passphrase = Passphrase::new("correct-horse-battery".into());
         let binding = Binding::Transactions { chain: "evm".into() };
         keystore.create("pays", binding, &passphrase).unwrap();
-        let ledger = Arc::new(Ledger::open_in_memory(&dir.path().join(JOURNAL_FILE)).unwrap());
+        let ledger = Arc::new(Ledger::open_in_memory(dir.path()).unwrap());
         let ids = [KeyId("pays".into())];
         let signer = Arc::new(KeystoreSigner::open(keystore, &ids, &passphrase, ledger.clone()).unwrap());
         let policy = SendPolicy {
