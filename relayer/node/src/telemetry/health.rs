@@ -239,7 +239,7 @@ fn not_started(name: &str, chain: &ChainHealth) -> Option<Reason> {
 fn left_out(name: &str, chain: &ChainHealth) -> Vec<Reason> {
     let reason = |(endpoint, why): (&String, &Reason)| {
         let message = format!("{endpoint} of chain {name} is left out: {}: {}", why.code, why.message);
-        Reason::new("NODE-HLT-010", message)
+        Reason::new("NODE-HLT-011", message)
     };
     chain.endpoints_left_out.iter().map(reason).collect()
 }
@@ -300,8 +300,8 @@ mod tests {
         let of_node = health.ready(NOW);
         let of_path = health.path_ready("evm-simd", NOW).unwrap();
         assert_eq!((codes(&of_node), codes(&of_path)), (node.to_vec(), path.to_vec()));
-        assert_eq!(of_node.ready, node.iter().all(|code| *code == "NODE-HLT-010"));
-        let is_note = |code: &&str| ["NODE-HLT-008", "NODE-HLT-010"].contains(code);
+        assert_eq!(of_node.ready, node.iter().all(|code| *code == "NODE-HLT-011"));
+        let is_note = |code: &&str| ["NODE-HLT-008", "NODE-HLT-011"].contains(code);
         assert_eq!(of_path.ready, path.iter().all(is_note));
     }
 
@@ -319,8 +319,8 @@ mod tests {
         let lagging = |c: &mut ChainHealth| {
             c.endpoints_left_out.insert("endpoint-1".into(), Reason::new("NODE-END-002", "behind"));
         };
-        check(|h| h.chain("evm", lagging), &["NODE-HLT-010"], &["NODE-HLT-010"]);
-        check(|h| h.chain("other", lagging), &["NODE-HLT-010"], &[]);
+        check(|h| h.chain("evm", lagging), &["NODE-HLT-011"], &["NODE-HLT-011"]);
+        check(|h| h.chain("other", lagging), &["NODE-HLT-011"], &[]);
         check(|h| h.path("evm-simd", |p| p.attestors[1].have = 1), &[], &["NODE-HLT-006"]);
         check(|h| h.path("evm-simd", |p| p.frozen.push("simd/attestations-0".into())), &[], &["NODE-HLT-007"]);
         check(|h| h.path("evm-simd", |p| p.parked = 3), &[], &["NODE-HLT-008"]);

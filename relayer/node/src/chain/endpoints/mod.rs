@@ -48,7 +48,6 @@ use crate::platform;
 const DOWN_CODE: &str = "NODE-END-001";
 /// Its head is behind the verified one.
 const BEHIND_CODE: &str = "NODE-END-002";
-/// It serves another network.
 /// The code of an endpoint that serves another network than the configured one.
 pub const NETWORK_CODE: &str = "NODE-END-003";
 /// There is none.
