@@ -17,6 +17,7 @@
 pub mod config;
 pub mod error;
 pub mod limits;
+pub mod native;
 pub mod setup;
 
 mod address;

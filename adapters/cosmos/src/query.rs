@@ -171,18 +171,27 @@ pub(crate) async fn counterparty(transport: &Transport, client_id: &str) -> Resu
     present(transport, "counterparty answer", answer.counterparty_info).map(Some)
 }
 
-/// Time in nanoseconds that an attestation client holds for a height; `None` when it holds none.
-pub(crate) async fn consensus_timestamp(transport: &Transport, client_id: &str, height: u64) -> Result<Option<u64>> {
+/// What an on-chain client of any type holds for a height; `None` when it holds nothing.
+pub(crate) async fn consensus_state(
+    transport: &Transport,
+    client_id: &str,
+    (revision_number, revision_height): (u64, u64),
+) -> Result<Option<Any>> {
     let request = ConsensusStateRequest {
         client_id: client_id.to_owned(),
-        revision_number: 0,
-        revision_height: height,
+        revision_number,
+        revision_height,
         latest_height: false,
     };
     let path = "/ibc.core.client.v1.Query/ConsensusState";
     let answer: Option<StateResponse> = service(transport, path, &request, "consensus state answer").await?;
     let Some(answer) = answer else { return Ok(None) };
-    let state = present(transport, "consensus state answer", answer.state)?;
+    present(transport, "consensus state answer", answer.state).map(Some)
+}
+
+/// Time in nanoseconds that an attestation client holds for a height; `None` when it holds none.
+pub(crate) async fn consensus_timestamp(transport: &Transport, client_id: &str, height: u64) -> Result<Option<u64>> {
+    let Some(state) = consensus_state(transport, client_id, (0, height)).await? else { return Ok(None) };
     let state: AttestationConsensusState = decode_answer(transport.chain(), "consensus state", &state.value)?;
     Ok(Some(state.timestamp))
 }

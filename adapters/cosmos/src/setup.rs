@@ -22,11 +22,11 @@ fn wrong<T>(field: &'static str, got: impl ToString, reason: impl ToString) -> R
     Err(Error::Argument { field, got: crate::error::shorten(&got.to_string()), reason: reason.to_string() })
 }
 
-fn check_client(field: &'static str, id: &str) -> Result<()> {
+pub(crate) fn check_client(field: &'static str, id: &str) -> Result<()> {
     check_client_id(field, id).or_else(|error| wrong(field, id, error))
 }
 
-fn call(type_url: &str, message: &impl Message, summary: String) -> Call {
+pub(crate) fn call(type_url: &str, message: &impl Message, summary: String) -> Call {
     Call { to: None, type_url: type_url.to_owned(), data: message.encode_to_vec(), summary }
 }
 

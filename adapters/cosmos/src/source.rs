@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use catenary_api::limits::{EVENTS_MAX, HEIGHTS_MAX, PATHS_MAX};
 use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity, PacketSearch, ProofClaim};
 use catenary_light_clients::{Class, Hash32, Timestamp};
+use catenary_protocol::handler::tendermint_proto::CLIENT_STATE;
 use catenary_protocol::proto::{Any, AttestationClientState, ATTESTATION_CLIENT_STATE};
 use futures::{StreamExt, TryStreamExt};
 use tendermint::block::Height;
@@ -14,7 +15,7 @@ use crate::error::{shorten, Error, Result};
 use crate::limits::{BATCHES_CONCURRENT_MAX, BATCH_MAX};
 use crate::transport::{Attempts, Transport};
 use crate::updates::SetCache;
-use crate::{events, proofs, query, updates};
+use crate::{events, native, proofs, query, updates};
 
 /// Client type of attestation clients, as ibc-go names it.
 const ATTESTATIONS: &str = "attestations";
@@ -165,8 +166,34 @@ impl CosmosAdapter {
     async fn client_claim(&self, client_id: &str) -> Result<Option<ClientClaim>> {
         let Some(state) = query::client_state(&self.transport, client_id).await? else { return Ok(None) };
         let counterparty = query::counterparty(&self.transport, client_id).await?;
+        if state.type_url == CLIENT_STATE {
+            return self.native_claim(client_id, &state, counterparty).await.map(Some);
+        }
         let counterparty = counterparty.map(|info| shorten(&info.client_id));
         client_claim(&self.config.name, client_id, &state, counterparty).map(Some)
+    }
+}
+
+impl CosmosAdapter {
+    /// What the chain says of a client that judges by validators.
+    async fn native_claim(
+        &self,
+        client_id: &str,
+        state: &Any,
+        counterparty: Option<query::CounterpartyInfo>,
+    ) -> Result<ClientClaim> {
+        let chain = self.config.name.as_str();
+        let claim = native::client_claim(chain, state)?;
+        let Some((revision, height)) = claim.native.as_ref().map(|native| (native.revision, claim.latest_height))
+        else {
+            return Ok(claim);
+        };
+        let newest = query::consensus_state(&self.transport, client_id, (revision, height)).await?;
+        let newest = newest.map(|state| native::consensus_claim(chain, &state)).transpose()?;
+        let (id, prefix) = counterparty.map(|info| (shorten(&info.client_id), info.merkle_prefix)).unzip();
+        let counterparty_prefix = prefix.unwrap_or_default();
+        let native = claim.native.map(|native| catenary_api::NativeClaim { newest, counterparty_prefix, ..native });
+        Ok(ClientClaim { counterparty: id, native, ..claim })
     }
 }
 
@@ -175,7 +202,8 @@ fn client_claim(chain: &str, client_id: &str, state: &Any, counterparty: Option<
         // A client id starts with the client's type.
         let location = client_id.rsplit_once('-').map_or(client_id, |(kind, _)| kind).to_owned();
         let (attestors, min_required_sigs, latest_height, frozen) = (Vec::new(), 0, 0, false);
-        return Ok(ClientClaim { attestors, min_required_sigs, latest_height, frozen, counterparty, location });
+        let native = None;
+        return Ok(ClientClaim { attestors, min_required_sigs, latest_height, frozen, counterparty, location, native });
     }
     let state: AttestationClientState = query::decode_answer(chain, "attestation client state", &state.value)?;
     let attestors: Option<Vec<[u8; 20]>> = state.attestor_addresses.iter().map(|text| attestor(text)).collect();
@@ -191,6 +219,7 @@ fn client_claim(chain: &str, client_id: &str, state: &Any, counterparty: Option<
         frozen: state.is_frozen,
         counterparty,
         location: ATTESTATIONS.to_owned(),
+        native: None,
     })
 }
 

@@ -3,7 +3,7 @@
 //! The unsigned form is the protobuf `SignDoc`; its SHA-256 is what is signed, and the transaction is cut out of it
 //! again when the signature comes. The signature is `r‖s` with low s, as the chain demands.
 
-use catenary_api::{Message, PublicKey, SignedTx, TxBody, TxHash, UnsignedTx};
+use catenary_api::{Message, NativeView, ProofHeight, PublicKey, SignedTx, TxBody, TxHash, UnsignedTx};
 use catenary_light_clients::Hash32;
 use catenary_protocol::proto::{
     self, MsgAcknowledgement, MsgRecvPacket, MsgTimeout, MsgUpdateClient, ATTESTATION_PROOF,
@@ -84,6 +84,37 @@ fn timeout(packet: &Packet, proof: &AttestationProof, height: u64, signer: &str)
     any(TIMEOUT, &message)
 }
 
+/// A delivery to a client that judges by the chain's own validators.
+fn native(message: NativeView<'_>, signer: &str) -> Any {
+    let at = |at: ProofHeight| Some(proto::Height { revision_number: at.revision, revision_height: at.height });
+    let signer = signer.to_owned();
+    match message {
+        NativeView::UpdateClient { client_id, message } => {
+            let client_message = Some(proto::Any { type_url: message.type_url.clone(), value: message.value.clone() });
+            any(UPDATE_CLIENT, &MsgUpdateClient { client_id: client_id.to_owned(), client_message, signer })
+        }
+        NativeView::Recv { packet, proof, proof_height } => {
+            let (packet, proof_commitment, proof_height) = (Some(packet.into()), proof.to_vec(), at(proof_height));
+            any(RECV_PACKET, &MsgRecvPacket { packet, proof_commitment, proof_height, signer })
+        }
+        NativeView::Ack { packet, acknowledgement, proof, proof_height } => {
+            let app_acknowledgements = acknowledgement.app_acknowledgements.clone();
+            let message = MsgAcknowledgement {
+                packet: Some(packet.into()),
+                acknowledgement: Some(proto::Acknowledgement { app_acknowledgements }),
+                proof_acked: proof.to_vec(),
+                proof_height: at(proof_height),
+                signer,
+            };
+            any(ACKNOWLEDGEMENT, &message)
+        }
+        NativeView::Timeout { packet, proof, proof_height } => {
+            let (packet, proof_unreceived, proof_height) = (Some(packet.into()), proof.to_vec(), at(proof_height));
+            any(TIMEOUT, &MsgTimeout { packet, proof_unreceived, proof_height, signer })
+        }
+    }
+}
+
 /// A delivery as the chain takes it.
 pub(crate) fn message(message: &Message, signer: &str) -> Any {
     match message {
@@ -93,6 +124,7 @@ pub(crate) fn message(message: &Message, signer: &str) -> Any {
             acknowledge(ack.packet(), ack.acknowledgement(), proof, *proof_height, signer)
         }
         Message::Timeout { timeout: fact, proof, proof_height } => timeout(fact.packet(), proof, *proof_height, signer),
+        Message::Native(message) => native(message.view(), signer),
     }
 }
 

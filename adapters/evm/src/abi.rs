@@ -243,6 +243,10 @@ pub(crate) fn message(message: MessageView<'_>) -> Result<Vec<u8>> {
             let fields = vec![packet(sent), Token::Bytes(proof.abi_encode()), height(proof_height)];
             router.call("timeoutPacket", &[Token::Tuple(fields)])
         }
+        MessageView::Native(_) => Err(Error::Body {
+            got: "a message with a header or a store proof".to_owned(),
+            expected: "one with attestations, which the router's light clients take",
+        }),
     }
 }
 
@@ -320,6 +324,13 @@ mod tests {
             Contract::Router.call("getCommitment", &[Token::FixedBytes(vec![7; 32])]).unwrap()[..4],
             keccak256("getCommitment(bytes32)")[..4],
         );
+    }
+
+    #[test]
+    fn messages_for_native_clients_are_refused() {
+        let message = catenary_api::ClientMessage { type_url: "/header".into(), value: vec![1] };
+        let view = catenary_api::NativeView::UpdateClient { client_id: "client-0", message: &message };
+        assert!(matches!(super::message(MessageView::Native(view)), Err(Error::Body { .. })));
     }
 
     #[test]

@@ -218,6 +218,7 @@ pub(crate) fn client_state(bytes: &[u8]) -> core::result::Result<ClientClaim, St
         frozen,
         counterparty: None,
         location: String::new(),
+        native: None,
     })
 }
 

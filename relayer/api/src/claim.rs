@@ -5,6 +5,8 @@ use core::fmt;
 use catenary_light_clients::{Hash32, Timestamp};
 use catenary_protocol::{Acknowledgement, Packet};
 
+use crate::native::NativeClaim;
+
 /// Hash of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct TxHash(pub Hash32);
@@ -99,4 +101,6 @@ pub struct ClientClaim {
     pub counterparty: Option<String>,
     /// Where it lives (EVM: contract address in hex; Cosmos: the client type).
     pub location: String,
+    /// What only a client that judges by the chain's own validators has; else `None`.
+    pub native: Option<NativeClaim>,
 }

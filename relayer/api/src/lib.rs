@@ -11,6 +11,7 @@
 pub mod claim;
 pub mod error;
 pub mod limits;
+pub mod native;
 pub mod plain;
 pub mod search;
 pub mod signer;
@@ -19,6 +20,7 @@ pub mod source;
 
 pub use claim::{ClientClaim, EventClaim, Head, Identity, PacketEvent, ProofClaim, TxHash};
 pub use error::{Error, Result};
+pub use native::{ClientMessage, NativeClaim, NativeMessage, NativeState, NativeView, ProofHeight};
 pub use plain::{BodyView, MessageView, PlainBuildRequest, PlainSink};
 pub use search::{PacketSearch, Search, SearchKind};
 pub use signer::{KeyId, PublicKey, Purpose, SignRequest, Signer};

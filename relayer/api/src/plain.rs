@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use catenary_protocol::{Acknowledgement, AttestationProof, Packet};
 
 use crate::error::Result;
+use crate::native::NativeView;
 use crate::signer::PublicKey;
 use crate::sink::{Account, BuildRequest, Call, Message, TxBody, UnsignedTx};
 
@@ -52,6 +53,8 @@ pub enum MessageView<'a> {
         /// Height of the attested state.
         proof_height: u64,
     },
+    /// Any of these for an on-chain client that judges by the chain's own validators.
+    Native(NativeView<'a>),
 }
 
 /// A [`TxBody`] of views.
@@ -96,6 +99,7 @@ impl Message {
             Self::Timeout { timeout, proof, proof_height } => {
                 MessageView::Timeout { packet: timeout.packet(), proof, proof_height: *proof_height }
             }
+            Self::Native(message) => MessageView::Native(message.view()),
         }
     }
 }

@@ -6,6 +6,7 @@ use catenary_protocol::{AttestationProof, VerifiedAck, VerifiedPacket, VerifiedT
 
 use crate::claim::TxHash;
 use crate::error::{Error, Result};
+use crate::native::NativeMessage;
 use crate::signer::PublicKey;
 
 /// A message of a delivery. Packet messages can be made from verified facts only.
@@ -45,6 +46,8 @@ pub enum Message {
         /// Height of the attested state.
         proof_height: u64,
     },
+    /// Any of these for an on-chain client that judges by the chain's own validators.
+    Native(NativeMessage),
 }
 
 /// A call that a person asked for (deploying, creating clients, sending a transfer). Opaque here; adapters make it.

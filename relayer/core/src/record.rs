@@ -69,6 +69,8 @@ pub enum IntentKind {
     Mixed,
     /// What a person asked for.
     Call,
+    /// Brings an on-chain client up to date, and nothing else.
+    Update,
 }
 
 impl IntentKind {
@@ -81,6 +83,7 @@ impl IntentKind {
             Self::Timeout => "timeout",
             Self::Mixed => "mixed",
             Self::Call => "call",
+            Self::Update => "update",
         }
     }
 }

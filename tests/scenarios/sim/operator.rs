@@ -19,7 +19,8 @@ use catenary_node::attestor::{
 use catenary_node::chain::{Adapter, Chain as NodeChain, ChainObserver, ChainOptions, Prover, Stop};
 use catenary_node::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
 use catenary_node::relay::{
-    probe, ChainWatch, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner, Sender, SenderParts,
+    probe, Attested, ChainWatch, Material, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner,
+    Sender, SenderParts,
 };
 use catenary_node::store::Ledger;
 use catenary_node::telemetry::metrics::{ChainScope, PathScope, SideScope};
@@ -448,9 +449,11 @@ impl Life {
         PathSide {
             chain: chains[index].clone(),
             client_id: self.world.chain(index).spec.client_id.into(),
-            collector: Arc::new(collector.expect("a good set of members")),
+            material: Material::Attested(Attested {
+                collector: Arc::new(collector.expect("a good set of members")),
+                chunk: self.world.plan.chunk,
+            }),
             sender: senders[index].clone(),
-            attestation_chunk: self.world.plan.chunk,
         }
     }
 

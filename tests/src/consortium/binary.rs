@@ -9,7 +9,7 @@ use crate::localnet::LocalnetError;
 ///
 /// # Errors
 /// When the build fails.
-pub(super) fn catenary() -> Result<PathBuf, LocalnetError> {
+pub fn catenary() -> Result<PathBuf, LocalnetError> {
     if let Some(named) = std::env::var_os("CATENARY_BIN") {
         let path = PathBuf::from(named);
         return match path.is_file() {

@@ -26,6 +26,7 @@ use catenary_adapter_cosmos::CosmosAdapter;
 use catenary_adapter_evm::EvmAdapter;
 use serde_json::Value;
 
+pub use binary::catenary;
 pub use books::Book;
 pub use config::{Clients, CHAINS, MEMBERS, PATH};
 pub use deliveries::{Deliveries, Delivery, Kind};

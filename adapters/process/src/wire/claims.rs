@@ -103,6 +103,7 @@ pub(crate) fn client_from(client: proto::ClientState) -> Read<ClientClaim> {
         frozen: client.frozen,
         counterparty: some_text("counterparty", client.counterparty)?,
         location: text("location", client.location)?,
+        native: None,
     })
 }
 

@@ -53,6 +53,14 @@ fn messages_cross_as_they_are() {
 }
 
 #[test]
+fn messages_for_native_clients_do_not_cross() {
+    let message = catenary_api::ClientMessage { type_url: "/header".into(), value: vec![1] };
+    let view = catenary_api::NativeView::UpdateClient { client_id: "07-tendermint-0", message: &message };
+    let bytes = message_to(MessageView::Native(view)).encode_to_vec();
+    assert!(message_from(codec::decode(&bytes).unwrap()).is_err(), "the adapter refuses what has no kind");
+}
+
+#[test]
 fn messages_with_the_wrong_fields_are_refused() {
     let (packet, proof, ack) = (packet(), proof(), ack());
     let recv = message_to(MessageView::Recv { packet: &packet, proof: &proof, proof_height: 4 });

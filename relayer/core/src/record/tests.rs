@@ -55,6 +55,22 @@ fn transactions_are_golden() {
 }
 
 #[test]
+fn an_intent_says_what_it_is_for() {
+    let kinds = [
+        (IntentKind::Recv, "recv"),
+        (IntentKind::Ack, "ack"),
+        (IntentKind::Timeout, "timeout"),
+        (IntentKind::Mixed, "mixed"),
+        (IntentKind::Call, "call"),
+        (IntentKind::Update, "update"),
+    ];
+    for (kind, name) in kinds {
+        assert_eq!(kind.name(), name);
+        assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{name}\""), "in the journal as well");
+    }
+}
+
+#[test]
 fn signatures_are_golden() {
     let signed = |statement, timestamp_seconds| {
         Record::SignedAttestation(SignedAttestation {

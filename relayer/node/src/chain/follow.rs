@@ -5,6 +5,7 @@ use std::time::Duration;
 use catenary_light_clients::{Class, Misbehaviour, Rejection, Status, Timestamp, Verdict};
 use tokio_util::sync::CancellationToken;
 
+use super::evidence::Evidence;
 use super::{Chain, HeadState, ProveError, Stop};
 use crate::platform;
 
@@ -188,6 +189,7 @@ impl Chain {
             Verdict::Verified(_) => self.observer.checked("header", Ok(()), took),
             Verdict::NeedsIntermediate { .. } => {}
             Verdict::Conflict(evidence) => {
+                self.keep_evidence(evidence, update);
                 self.observer.checked("header", Err(&conflict(evidence)), took);
                 self.observer.froze(&self.status(), &|| self.saved());
             }
@@ -196,6 +198,31 @@ impl Chain {
             }
         }
         Some(verdict)
+    }
+
+    /// Keeps a contradiction for people and for on-chain clients.
+    fn keep_evidence(&self, found: &Misbehaviour, update: &[u8]) {
+        let Some(folder) = self.evidence.get() else { return };
+        let (chain, code) = (&self.options.name, found.code);
+        let evidence = Evidence::new(chain, found, (update, platform::now().seconds()));
+        match evidence.keep(folder) {
+            Ok(Some(file)) => tracing::error!(chain, code, "misbehaviour: the evidence is in {}", file.display()),
+            Ok(None) => tracing::error!(chain, code, "misbehaviour: {} is full, nothing is kept", folder.display()),
+            Err(error) => tracing::error!(chain, code, "misbehaviour: the evidence is not kept: {error}"),
+        }
+    }
+
+    /// The outcome of an update that is asked for again, whoever gave it.
+    pub(super) fn repeated(&self, update: &[u8]) -> Result<(), ProveError> {
+        match self.verify(update) {
+            None => Err(ProveError::AboveHead { height: 0, head: 0 }),
+            Some(Verdict::Verified(_)) => Ok(()),
+            Some(Verdict::NeedsIntermediate { reason, .. } | Verdict::Rejected(reason) | Verdict::Held(reason)) => {
+                Err(reason.into())
+            }
+            Some(Verdict::Conflict(evidence)) => Err(conflict(&evidence).into()),
+            Some(Verdict::Expired { expired_at, now }) => Err(expired(expired_at, now).into()),
+        }
     }
 
     fn judge(&self, by: usize, verdict: Option<Verdict>) -> Result<(), ProveError> {

@@ -12,13 +12,16 @@
 mod admit;
 mod compare;
 pub mod endpoints;
+pub mod evidence;
 mod facts;
 mod follow;
 pub mod hint;
+pub mod native;
 mod prove;
 pub mod prover;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use catenary_api::{ChainSink, ChainSource};
@@ -30,6 +33,7 @@ use crate::watched;
 
 pub use admit::{Admission, HasClient};
 pub use facts::Fact;
+pub use native::Proven;
 pub use prover::{ProveError, Prover};
 
 /// What is told of a chain's verification, for metrics, health and the journal.
@@ -100,6 +104,8 @@ pub struct Chain {
     wake: Arc<Notify>,
     /// When a hint last came.
     heard: Mutex<Option<Instant>>,
+    /// Where evidence of misbehaviour is kept.
+    evidence: OnceLock<PathBuf>,
 }
 
 /// What a chain is made of that may still have to be connected.
@@ -173,6 +179,7 @@ impl Chain {
             observer,
             wake: Arc::new(Notify::new()),
             heard: Mutex::new(None),
+            evidence: OnceLock::new(),
         }
     }
 
@@ -196,7 +203,13 @@ impl Chain {
             observer,
             wake: Arc::new(Notify::new()),
             heard: Mutex::new(None),
+            evidence: OnceLock::new(),
         }
+    }
+
+    /// Names the folder where evidence of misbehaviour is kept; the first one named stays.
+    pub fn keep_evidence_in(&self, folder: PathBuf) {
+        let _ = self.evidence.set(folder);
     }
 
     /// The endpoints.

@@ -15,7 +15,7 @@ const WAIT_BLOCKS_MAX: u64 = 20;
 
 impl Chain {
     /// Waits until a height can be proven, for a bounded time, and refuses while the chain is stopped.
-    async fn ready(&self, height: u64) -> Result<Verified<Header>, ProveError> {
+    pub(super) async fn ready(&self, height: u64) -> Result<Verified<Header>, ProveError> {
         let mut watch = self.head.subscribe();
         let head = watch.borrow_and_update().provable_height;
         if height > head && height <= head.saturating_add(WAIT_BLOCKS_MAX) {
@@ -74,12 +74,7 @@ impl Chain {
         Ok(facts)
     }
 
-    pub(super) fn member(
-        &self,
-        height: u64,
-        path: &Path,
-        claim: &ProofClaim,
-    ) -> Result<Verified<Membership>, ProveError> {
+    pub(super) fn member(&self, height: u64, path: &Path, claim: &ProofClaim) -> Result<Verified<Membership>, ProveError> {
         let Some(value) = &claim.value else {
             // That nothing is there is believed only when it is proven; else the endpoint withholds.
             self.absent(height, path, claim)?;

@@ -2,6 +2,8 @@
 //!
 //! What is compared here is what endpoints claim; it finds mistakes, and replaces no verification.
 
+use std::collections::BTreeMap;
+
 use catenary_adapter_evm::setup::Role;
 use catenary_adapter_evm::{checksummed, parse_address, EvmAdapter};
 use catenary_api::ClientClaim;
@@ -9,17 +11,20 @@ use catenary_light_clients::Hash32;
 
 use super::output::Failure;
 use crate::chain::Prover;
-use crate::config::{AdapterConfig, Chain, Config, PathConfig, Side};
+use crate::config::{AdapterConfig, Chain, ClientKind, Config, PathConfig, Side};
 use crate::keystore::Keystore;
 use crate::wiring::{self, FamilyAdapter};
 
-fn wrong(what: String, got: &str, expected: &str, next: &str) -> Failure {
+mod native;
+
+pub(super) fn wrong(what: String, got: &str, expected: &str, next: &str) -> Failure {
     Failure::new("NODE-CHK-001", format!("{what}: the chain says {got}, the configuration {expected}; {next}"))
 }
 
 /// Checks chains and paths; gives a line for each thing that holds.
 pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
+    let mut verified = BTreeMap::new();
     let metrics = wiring::metrics_for(config);
     let health = wiring::health_for(config);
     for chain in &config.chains {
@@ -36,14 +41,19 @@ pub(super) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
             chain.name, chain.anchor.height, status.trusted_height
         ));
         wiring::check_contracts(chain, &adapter).await?;
+        verified.insert(chain.name.clone(), connected);
         if let FamilyAdapter::Evm(adapter) = &adapter {
             lines.push(format!("chain {}: router and transfer application have code", chain.name));
             lines.extend(may_relay(config, chain, adapter).await?);
         }
     }
     for path in &config.paths {
-        side(config, path, (&path.a, &path.b), &mut lines).await?;
-        side(config, path, (&path.b, &path.a), &mut lines).await?;
+        for ends in [(&path.a, &path.b), (&path.b, &path.a)] {
+            let Some(claim) = side(config, path, ends, &mut lines).await? else { continue };
+            if let (ClientKind::Native, Some(judged)) = (ends.0.client_kind, verified.get(&ends.1.chain)) {
+                lines.push(native::check(config, path, ends, (&claim, judged.as_ref())).await?);
+            }
+        }
     }
     Ok(lines)
 }
@@ -74,14 +84,16 @@ async fn side(
     path: &PathConfig,
     (here, there): (&Side, &Side),
     lines: &mut Vec<String>,
-) -> Result<(), Failure> {
-    let (Some(chain), Some(client)) = (config.chain(&here.chain), here.client.as_ref()) else { return Ok(()) };
+) -> Result<Option<ClientClaim>, Failure> {
+    let (Some(chain), Some(client)) = (config.chain(&here.chain), here.client.as_ref()) else { return Ok(None) };
     let adapter = wiring::build_adapter(chain)?;
     let what = |field: &str| format!("path {}: client {client} on {}: {field}", path.name, here.chain);
     let claim = adapter.sides().source.client(client).await?.ok_or_else(|| {
         wrong(what("existence"), "no such client", "that it exists", "run `catenary path create`, or correct the id")
     })?;
-    attestors(&claim, here, &what)?;
+    if here.client_kind == ClientKind::Attested {
+        attestors(&claim, here, &what)?;
+    }
     if claim.frozen {
         let next = "packets cannot be proven through it; it must be migrated or the path made anew";
         return Err(wrong(what("state"), "frozen", "active", next));
@@ -105,7 +117,7 @@ async fn side(
         }
     }
     lines.push(format!("path {}: client {client} on {} is the configured one", path.name, here.chain));
-    Ok(())
+    Ok(Some(claim))
 }
 
 fn attestors(claim: &ClientClaim, here: &Side, what: &dyn Fn(&str) -> String) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use super::args::{ListArgs, RetryArgs};
 use super::output::{table, Failure, Output};
 use super::{open_ledger, path_config};
 use crate::api::{self, KeyQuery, Refusal};
+use crate::chain::evidence::{self, Evidence};
 use crate::config::Config;
 use crate::query::{self, ClientView, Filter, PacketView, TxView};
 use crate::retry::{self, RetryOrder};
@@ -172,8 +173,39 @@ pub(super) async fn clients(config: &Config, output: Output) -> Result<(), Failu
             ]
         })
         .collect();
-    output.result(&views, &table(&["CHAIN", "FAMILY", "TRUSTED", "HASH", "EXPIRES (UNIX)", "STATE"], &rows));
+    let folder = config.data_dir.join(evidence::FOLDER);
+    let found = evidence::kept(&folder)
+        .map_err(|error| Failure::new("NODE-CLI-022", format!("cannot read {}: {error}", folder.display())))?;
+    let mut text = table(&["CHAIN", "FAMILY", "TRUSTED", "HASH", "EXPIRES (UNIX)", "STATE"], &rows);
+    for seen in &found {
+        let Evidence { chain, height, trusted, other, code, at_seconds, .. } = seen;
+        text.push_str(&format!(
+            "\nmisbehaviour {code} of {chain} at height {height}, seen at {at_seconds}: trusted is {trusted}, shown was \
+             {other}; the evidence is in {}",
+            folder.display()
+        ));
+    }
+    let clients: Vec<serde_json::Value> = views.iter().map(|view| with_evidence(view, &found)).collect();
+    output.result(&clients, &text);
     Ok(())
+}
+
+/// A light client with the misbehaviour that was seen of its chain.
+fn with_evidence(view: &ClientView, found: &[Evidence]) -> serde_json::Value {
+    let seen = found.iter().filter(|seen| seen.chain == view.chain).map(|seen| {
+        serde_json::json!({
+            "height": seen.height,
+            "trusted": seen.trusted,
+            "other": seen.other,
+            "code": seen.code,
+            "at_seconds": seen.at_seconds,
+        })
+    });
+    let mut value = serde_json::to_value(view).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("misbehaviour".to_owned(), seen.collect());
+    }
+    value
 }
 
 /// What the journal says of the light clients when no node runs.

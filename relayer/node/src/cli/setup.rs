@@ -9,11 +9,11 @@ use catenary_protocol::limits::TIMEOUT_AHEAD_SECONDS_MAX;
 use super::args::SendArgs;
 use super::output::{object, Failure, Output};
 use super::{chain_config, no_router, open_ledger, path_config, queries};
-use crate::config::{AdapterConfig, Chain as ChainConfig, Config, Side};
+use crate::config::{AdapterConfig, Chain as ChainConfig, ClientKind, Config, Side};
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
 use crate::relay::{PathWatch, Sender, SenderParts};
-use crate::setup::{self, Created, Deployed, End, Place, TransferOrder};
+use crate::setup::{self, Created, Deployed, End, NativePlace, Place, TransferOrder};
 use crate::store::Ledger;
 use crate::wiring::{self, FamilyAdapter, Signers};
 
@@ -119,6 +119,14 @@ async fn end(config: &Config, (here, there): (&Side, &Side), ledger: &Arc<Ledger
     let connected = wiring::connect(chain, &adapter, None, observer).await?;
     let place = match &chain.adapter {
         AdapterConfig::Evm(evm) => Place::Evm { router: evm.router.ok_or_else(|| no_router(&chain.name))?.0 },
+        AdapterConfig::Cosmos(cosmos) if there.client_kind == ClientKind::Native => Place::Native(NativePlace {
+            terms: catenary_adapter_cosmos::native::Terms {
+                chain_id: chain.chain_id.clone(),
+                trusting_period_seconds: chain.trust.trusting_period_seconds,
+                clock_drift_seconds: chain.trust.clock_drift_seconds,
+            },
+            prefix: cosmos.store_prefix.iter().map(|part| part.clone().into_bytes()).collect(),
+        }),
         AdapterConfig::Cosmos(_) => Place::Cosmos,
     };
     // The client on the other end judges this chain, so its attestors attest this one.
@@ -156,9 +164,30 @@ pub(crate) async fn create_clients(
     Ok(CreatedPath { created, light_client_code_hash, evm_is_a })
 }
 
+/// Creates the two clients of a native path; `progress` is told of each step. Gives the ids in the order of the ends.
+pub(crate) async fn create_native_clients(
+    config: &Config,
+    name: &str,
+    progress: &(dyn Fn(&str, &str) + Sync),
+) -> Result<[String; 2], Failure> {
+    let path = path_config(config, name)?;
+    let ledger = open_ledger(config)?;
+    let ends = [end(config, (&path.a, &path.b), &ledger).await?, end(config, (&path.b, &path.a), &ledger).await?];
+    Ok(setup::create_native_path(name, &ends, &ledger, progress).await?)
+}
+
 /// Creates the clients of a path, and prints what to configure.
 pub(super) async fn create_path(config: &Config, name: &str, output: Output) -> Result<(), Failure> {
     let progress = |step: &str, value: &str| output.step(&format!("{step}: {value}"));
+    if path_config(config, name)?.a.client_kind == ClientKind::Native {
+        let [a, b] = create_native_clients(config, name, &progress).await?;
+        let text = format!(
+            "# put into the configuration of every operator, under the path {name}\n[paths.a]\nclient = \"{a}\"\n\
+             [paths.b]\nclient = \"{b}\""
+        );
+        output.result(&object(&[("client_a", &a), ("client_b", &b)]), &text);
+        return Ok(());
+    }
     let CreatedPath { created, light_client_code_hash: code_hash, evm_is_a } =
         create_clients(config, name, &progress).await?;
     let (evm_side, cosmos_side) = if evm_is_a { ("a", "b") } else { ("b", "a") };

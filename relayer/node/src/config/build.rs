@@ -12,8 +12,8 @@ use super::raw::{
     Raw, RawAttestor, RawChain, RawKeystore, RawLimits, RawOperator, RawPath, RawSide, RawTelemetry, RawTrust,
 };
 use super::types::{
-    Attestor, AttestorService, Chain, Config, Endpoint, KeystoreConfig, Limits, LogFormat, NodeTls, Operator,
-    PathConfig, PeerTls, Side, Telemetry,
+    Attestor, AttestorService, Chain, ClientKind, Config, Endpoint, KeystoreConfig, Limits, LogFormat, NodeTls,
+    Operator, PathConfig, PeerTls, Side, Telemetry,
 };
 use super::values::{is_loopback_url, Parser};
 use super::{chain_sections, defaults};
@@ -351,12 +351,25 @@ fn path(parser: &mut Parser, at: &str, raw: &RawPath, (all, operators): (&Raw, &
     let batch = parser.size(&format!("{at}.batch_messages_max"), batch, 1, defaults::BATCH_MESSAGES_MAX);
     let a = side(parser, &format!("{at}.a"), (&raw.a, &raw.b.chain), (all, operators));
     let b = side(parser, &format!("{at}.b"), (&raw.b, &raw.a.chain), (all, operators));
+    if let (Some(a), Some(b)) = (&a, &b) {
+        if a.client_kind != b.client_kind {
+            let (got, expected) = (b.client_kind.name().into(), "the kind of the other end: a path has one kind");
+            parser.refuse(&format!("{at}.b.client_kind"), ProblemKind::Malformed { got, expected });
+        }
+        let submits = raw.submit_misbehaviour == Some(true);
+        if submits && a.client_kind == ClientKind::Attested && b.client_kind == ClientKind::Attested {
+            let expected = "false: only a native client can be shown misbehaviour";
+            let got = "true".into();
+            parser.refuse(&format!("{at}.submit_misbehaviour"), ProblemKind::Malformed { got, expected });
+        }
+    }
     Some(PathConfig {
         name: name?,
         operators: relayers,
         turn_delay_blocks: delay?,
         attestation_chunk: chunk?,
         batch_messages_max: batch?,
+        submit_misbehaviour: raw.submit_misbehaviour.unwrap_or(false),
         a: a?,
         b: b?,
     })
@@ -376,6 +389,18 @@ fn side(
             parser.refuse(&key("client"), ProblemKind::Malformed { got: client.clone(), expected });
         }
     }
+    let native = match raw.client_kind.as_deref() {
+        None | Some("attested") => false,
+        Some("native") => true,
+        Some(other) => {
+            let expected = "whom the client believes: attested or native";
+            parser.refuse(&key("client_kind"), ProblemKind::Malformed { got: other.into(), expected });
+            return None;
+        }
+    };
+    if native {
+        return native_side(parser, at, raw, all);
+    }
     let light_client = raw.light_client.as_deref().map(|text| parser.address(&key("light_client"), text));
     let code_hash = raw.light_client_code_hash.as_deref();
     let code_hash = code_hash.map(|text| parser.hash(&key("light_client_code_hash"), text));
@@ -386,7 +411,10 @@ fn side(
         );
     }
     let attestors = side_attestors(parser, &key("attestors"), (raw, attested), operators);
-    let (got, count) = (usize::try_from(raw.threshold).unwrap_or(usize::MAX), attestors.len());
+    let Some(threshold) = raw.threshold else {
+        return parser.missing(&key("threshold"), "say how many attestors the client requires");
+    };
+    let (got, count) = (usize::try_from(threshold).unwrap_or(usize::MAX), attestors.len());
     if got == 0 || got > count {
         parser.refuse(&key("threshold"), ProblemKind::Threshold { got, attestors: count });
         return None;
@@ -394,10 +422,40 @@ fn side(
     Some(Side {
         chain: raw.chain.clone(),
         client: raw.client.clone(),
+        client_kind: ClientKind::Attested,
         light_client: light_client.flatten(),
         light_client_code_hash: code_hash.flatten(),
         attestors,
         threshold: got,
+    })
+}
+
+/// An end whose client believes the validators of the other end's chain: it has neither attestors nor a contract.
+fn native_side(parser: &mut Parser, at: &str, raw: &RawSide, all: &Raw) -> Option<Side> {
+    let unused = [
+        ("attestors", raw.attestors.is_some()),
+        ("threshold", raw.threshold.is_some()),
+        ("light_client", raw.light_client.is_some()),
+        ("light_client_code_hash", raw.light_client_code_hash.is_some()),
+    ];
+    for (name, _) in unused.into_iter().filter(|(_, set)| *set) {
+        let expected = "left out: a native client believes validators, not attestors";
+        parser.refuse(&format!("{at}.{name}"), ProblemKind::Malformed { got: "set".into(), expected });
+    }
+    let chain = all.chains.iter().find(|chain| chain.name == raw.chain);
+    if let Some(chain) = chain.filter(|chain| chain.family != "cometbft" || chain.process.is_some()) {
+        let expected = "attested: native clients are there for CometBFT chains with the built-in adapter";
+        let got = format!("native on {} ({})", chain.name, chain.family);
+        parser.refuse(&format!("{at}.client_kind"), ProblemKind::Malformed { got, expected });
+    }
+    Some(Side {
+        chain: raw.chain.clone(),
+        client: raw.client.clone(),
+        client_kind: ClientKind::Native,
+        light_client: None,
+        light_client_code_hash: None,
+        attestors: Vec::new(),
+        threshold: 0,
     })
 }
 

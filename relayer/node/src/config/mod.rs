@@ -31,7 +31,7 @@ pub use error::{ConfigErrors, Problem, ProblemKind};
 use raw::Raw;
 pub use reference::reference_page;
 pub use types::{
-    AdapterConfig, Attestor, AttestorService, Chain, Config, Cosmos, Endpoint, Evm, EvmFee, EvmGasPrice,
+    AdapterConfig, Attestor, AttestorService, Chain, ClientKind, Config, Cosmos, Endpoint, Evm, EvmFee, EvmGasPrice,
     KeystoreConfig, Limits, LogFormat, NodeTls, Operator, PathConfig, PeerTls, Process, Replacing, Side, Telemetry,
 };
 use values::Parser;

@@ -153,10 +153,11 @@ pub(super) struct RawOperator {
 pub(super) struct RawSide {
     pub(super) chain: String,
     pub(super) client: Option<String>,
+    pub(super) client_kind: Option<String>,
     pub(super) light_client: Option<String>,
     pub(super) light_client_code_hash: Option<String>,
     pub(super) attestors: Option<Vec<String>>,
-    pub(super) threshold: u64,
+    pub(super) threshold: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -167,6 +168,7 @@ pub(super) struct RawPath {
     pub(super) turn_delay_blocks: Option<u64>,
     pub(super) attestation_chunk: Option<u64>,
     pub(super) batch_messages_max: Option<u64>,
+    pub(super) submit_misbehaviour: Option<bool>,
     pub(super) a: RawSide,
     pub(super) b: RawSide,
 }

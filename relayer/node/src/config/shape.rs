@@ -22,6 +22,7 @@ use Shape::{Leaf, List, Map, Table};
 const SIDE: Shape = Table(&[
     ("chain", Leaf),
     ("client", Leaf),
+    ("client_kind", Leaf),
     ("light_client", Leaf),
     ("light_client_code_hash", Leaf),
     ("attestors", Leaf),
@@ -108,6 +109,7 @@ const PATH: Shape = Table(&[
     ("turn_delay_blocks", Leaf),
     ("attestation_chunk", Leaf),
     ("batch_messages_max", Leaf),
+    ("submit_misbehaviour", Leaf),
     ("a", SIDE),
     ("b", SIDE),
 ]);

@@ -96,7 +96,10 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     );
     assert!(lines[1].starts_with("CFG-002 chains[0].evm.zzz") && !lines[1].contains("mean"), "{lines:?}");
     check(&[("operator = ", "operater = ")], &[("CFG-002", "operater"), ("CFG-013", "operator")]);
-    check(&[("threshold = 2", "treshold = 2")], &[("CFG-002", "paths[0].a.treshold"), ("CFG-003", "paths[0].a")]);
+    check(
+        &[("threshold = 2", "treshold = 2")],
+        &[("CFG-002", "paths[0].a.treshold"), ("CFG-013", "paths[0].a.threshold")],
+    );
 }
 
 /// What is replaced in the profile, by what, and the problem that it makes: code and key.
@@ -229,6 +232,17 @@ const WRONG_VALUES: &[(&str, &str, &str, &str)] = &[
     ),
     ("threshold = 2", "threshold = 2\nclient = \"c-0\"", "CFG-005", "paths[0].a.client"),
     ("[paths.b]\nchain = \"simd\"", "[paths.b]\nchain = \"quorum\"", "CFG-006", "paths[0].b.chain"),
+    ("threshold = 2", "attestation = 2", "CFG-013", "paths[0].a.threshold"),
+    ("threshold = 2", "threshold = 2\nclient_kind = \"x\"", "CFG-005", "paths[0].a.client_kind"),
+    ("threshold = 2", "threshold = 2\nclient_kind = \"native\"", "CFG-005", "paths[0].a.threshold"),
+    ("threshold = 2", "client_kind = \"native\"", "CFG-005", "paths[0].a.client_kind"),
+    ("threshold = 2", "client_kind = \"native\"", "CFG-005", "paths[0].b.client_kind"),
+    (
+        "name = \"quorum-simd\"",
+        "name = \"quorum-simd\"\nsubmit_misbehaviour = true",
+        "CFG-005",
+        "paths[0].submit_misbehaviour",
+    ),
     (
         "name = \"quorum-simd\"",
         "name = \"quorum-simd\"\nattestation_chunk = 65",

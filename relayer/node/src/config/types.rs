@@ -309,10 +309,32 @@ pub struct PathConfig {
     pub attestation_chunk: usize,
     /// Most messages of one transaction.
     pub batch_messages_max: usize,
+    /// Whether misbehaviour of a chain is shown to the on-chain client that judges it natively, which freezes it.
+    pub submit_misbehaviour: bool,
     /// One end.
     pub a: Side,
     /// The other end.
     pub b: Side,
+}
+
+/// Whom an on-chain client believes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClientKind {
+    /// Enough of the members.
+    Attested,
+    /// The judged chain's own validators.
+    Native,
+}
+
+impl ClientKind {
+    /// The name used in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attested => "attested",
+            Self::Native => "native",
+        }
+    }
 }
 
 /// An end of a path: a chain, and the on-chain client there that judges the other end.
@@ -322,6 +344,8 @@ pub struct Side {
     pub chain: String,
     /// On-chain client; `None` until the path is created.
     pub client: Option<String>,
+    /// Whom the client believes.
+    pub client_kind: ClientKind,
     /// EVM: the light client's contract; `None` until the path is created.
     pub light_client: Option<Address>,
     /// EVM: hash of that contract's code.

@@ -1,8 +1,8 @@
-//! One job: what was decided becomes a transaction, by way of fresh proofs and the members' signatures.
+//! One job: what was decided becomes a transaction, by way of fresh proofs and what convinces the on-chain client.
 //!
-//! Order: leave out what is done already, agree on a height with the members, prove and attest every item at that
-//! height, and send one transaction with one client update and the messages. Nothing of an endpoint is trusted on
-//! the way: the messages can be built only from verified facts.
+//! Order: leave out what is done already, prove every item at one height and make the material for it (`material`), and
+//! send one transaction with one client update and the messages. Nothing of an endpoint is trusted on the way: the
+//! messages can be built only from verified facts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use catenary_core::engine::{Entry, ItemOutcome, Job, JobKind, Key, Outcome, Side
 use catenary_core::packet_key::PacketKey;
 use catenary_core::record::IntentKind;
 use catenary_light_clients::{Class, Timestamp};
-use catenary_protocol::{Packet, VerifiedAck, VerifiedPacket, VerifiedTimeout};
+use catenary_protocol::{Packet, VerifiedPacket};
 
 use super::confirm;
+use super::material::{self, Items, Material, Outcomes, Prepared, Ready};
 use super::send::{Note, SendError, Sender, Sent};
 use super::sweep::Swept;
-use crate::attestor::{AttestedChunk, Availability, Collected, Collector, CommitmentKind, Facts, RefusedPacket};
+use crate::attestor::Availability;
 use crate::chain::{Chain, ProveError, Prover};
 use crate::failpoint::failpoint;
 use crate::store::Ledger;
@@ -30,12 +31,10 @@ pub struct PathSide {
     pub chain: Arc<Chain>,
     /// The on-chain client on this chain that judges the other side.
     pub client_id: String,
-    /// Collects attestations about the other side's chain, for this side's on-chain client.
-    pub collector: Arc<Collector>,
+    /// How this side's on-chain client is convinced of the other side's chain.
+    pub material: Material,
     /// Sends this side's transactions.
     pub sender: Arc<Sender>,
-    /// Most packets in one attestation.
-    pub attestation_chunk: usize,
 }
 
 /// Told what happens on a path, for metrics and health.
@@ -73,6 +72,40 @@ pub trait PathObserver: Send + Sync {
     }
     /// An item did not work and is tried again.
     fn retried(&self, path: &str, class: Class, code: &'static str);
+    /// An on-chain client was brought up to date, or was not.
+    fn client_update(&self, _chain: &str, _client: &str, _outcome: ClientUpdate) {}
+    /// Misbehaviour of a chain was shown to an on-chain client, or was accepted by it.
+    fn misbehaviour_shown(&self, _chain: &str, _accepted: bool) {}
+    /// What a side's chain says of its on-chain client, and whether packets can be proven through it.
+    fn client_stands(&self, _path: &str, _side: Side, _client: &OnChainClient) {}
+}
+
+/// What became of an update of an on-chain client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientUpdate {
+    /// It was handed in.
+    Submitted,
+    /// It took effect.
+    Confirmed,
+    /// Not needed.
+    Skipped,
+    /// It did not work.
+    Failed,
+}
+
+/// How an on-chain client stands, as its chain says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnChainClient {
+    /// Chain that it is on.
+    pub chain: String,
+    /// The client.
+    pub client: String,
+    /// Newest height that it knows.
+    pub latest_height: u64,
+    /// When its trust ends, and how long it trusts a header in seconds; `None` for a client that does not expire.
+    pub expires: Option<(Timestamp, u64)>,
+    /// Code and reason why nothing can be proven through it.
+    pub stopped: Option<(&'static str, String)>,
 }
 
 /// All that the tasks of a path share.
@@ -104,16 +137,6 @@ impl PathContext {
             Side::B => &self.b,
         }
     }
-}
-
-type Items = Vec<(Key, Entry)>;
-type Outcomes = Vec<(Key, ItemOutcome)>;
-
-/// An item that may be sent.
-struct Ready {
-    key: Key,
-    packet: Packet,
-    message: Message,
 }
 
 /// Runs a job to its end; every item of it gets an outcome.
@@ -224,162 +247,51 @@ async fn present(context: &PathContext, job: &Job, packets: &[&Packet]) -> Resul
 
 async fn deliver(context: &PathContext, job: &Job, items: Items) -> Result<Outcomes, (ItemOutcome, Items)> {
     let to = context.side(job.to);
-    let kind = match job.kind {
-        JobKind::Recv => CommitmentKind::Packet,
-        JobKind::Ack => CommitmentKind::Ack,
-        JobKind::Timeout | JobKind::Confirm => CommitmentKind::Receipt,
-    };
-    let packets: Vec<Packet> = items.iter().map(|(_, entry)| entry.packet.clone()).collect();
-    let collected = match collect(context, job, kind, &packets).await {
-        Ok(collected) => collected,
+    let Prepared { mut updates, ready, mut outcomes } = match material::prepare(context, job, &items).await {
+        Ok(prepared) => prepared,
         Err(outcome) => return Err((outcome, items)),
     };
     failpoint("job.collected");
-    let (ready, mut outcomes) = messages(context, job, &items, &collected).await;
-    let update = Message::UpdateClient { client_id: to.client_id.clone(), proof: collected.state.clone() };
-    let batches = split(to, &update, ready);
+    // The last update goes with the messages. Those before it, and those without messages, go by themselves.
+    let last = if ready.is_empty() { None } else { updates.pop() };
+    for update in updates {
+        if let Err(outcome) = advance(context, job, update).await {
+            outcomes.extend(ready.into_iter().map(|item| (item.key, outcome.clone())));
+            return Ok(outcomes);
+        }
+    }
+    let batches = split(to, last.as_ref(), ready);
     for batch in batches {
-        outcomes.extend(send(context, job, &update, batch).await);
+        outcomes.extend(send(context, job, last.as_ref(), batch).await);
     }
     Ok(outcomes)
 }
 
-/// Agrees on a height with the members and collects their signatures over what this node has verified there.
-async fn collect(
-    context: &PathContext,
-    job: &Job,
-    kind: CommitmentKind,
-    packets: &[Packet],
-) -> Result<Collected, ItemOutcome> {
+/// Brings the on-chain client one step nearer, in a transaction of its own.
+async fn advance(context: &PathContext, job: &Job, update: Message) -> Result<(), ItemOutcome> {
     let to = context.side(job.to);
-    let outcome = async {
-        let height = to.collector.agree_height(job.min_proof_height).await?;
-        to.collector.collect(height, kind, packets, to.attestation_chunk).await
-    }
-    .await;
-    match outcome {
-        Ok(collected) => {
-            context.observer.served(&context.name, job.to, Ok(()));
-            Ok(collected)
+    let id = format!("update-{}", job.id.0);
+    let note = Note { id, path: context.name.clone(), kind: IntentKind::Update, packets: Vec::new() };
+    context.observer.client_update(to.chain.name(), &to.client_id, ClientUpdate::Submitted);
+    match to.sender.send(&TxBody::Deliver(vec![update]), &note).await {
+        Ok(_) => {
+            context.observer.client_update(to.chain.name(), &to.client_id, ClientUpdate::Confirmed);
+            Ok(())
         }
         Err(error) => {
-            context.observer.served(&context.name, job.to, Err((error.code(), error.to_string())));
+            context.observer.client_update(to.chain.name(), &to.client_id, ClientUpdate::Failed);
             Err(ItemOutcome::Failed { code: error.code(), class: error.class(), message: error.to_string() })
         }
     }
 }
 
-/// Turns verified facts into messages; what was refused gets its outcome here.
-async fn messages(context: &PathContext, job: &Job, items: &Items, collected: &Collected) -> (Vec<Ready>, Outcomes) {
-    let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
-    for chunk in &collected.chunks {
-        for (place, index) in chunk.indexes.iter().enumerate() {
-            let Some((key, entry)) = items.get(*index) else { continue };
-            match message(entry, chunk, place, collected.height) {
-                Ok(message) => ready.push(Ready { key: *key, packet: entry.packet.clone(), message }),
-                Err(error) => outcomes.push((*key, failed(&error))),
-            }
-        }
-    }
-    for refused in &collected.refused {
-        let Some((key, entry)) = items.get(refused.index) else { continue };
-        if outcomes.iter().all(|(done, _)| done != key) {
-            outcomes.push((*key, refusal(context, job, (*key, entry), refused).await));
-        }
-    }
-    for (key, _) in items {
-        let settled = ready.iter().any(|item| item.key == *key) || outcomes.iter().any(|(done, _)| done == key);
-        if !settled {
-            outcomes.push((*key, unsigned()));
-        }
-    }
-    (ready, outcomes)
-}
-
-/// What a refused item means: a packet whose commitment is not there has ended, and one without an acknowledgement was
-/// not acknowledged.
-async fn refusal(
-    context: &PathContext,
-    job: &Job,
-    (key, entry): (Key, &Entry),
-    refused: &RefusedPacket,
-) -> ItemOutcome {
-    let (code, message) = (refused.code, format!("{}: {}", refused.member, refused.reason));
-    let outcome = ItemOutcome::Failed { code, class: class_of(refused), message };
-    if !refused.own || refused.code != ProveError::CLAIM_CODE {
-        return outcome;
-    }
-    match job.kind {
-        JobKind::Ack => return ItemOutcome::NotAcked,
-        JobKind::Recv => {}
-        JobKind::Timeout | JobKind::Confirm => return outcome,
-    }
-    // The commitment was proven when the packet was first seen, so it has ended since.
-    let height = context.side(key.source).chain.head();
-    let ended = confirm::run(context, vec![(key, entry.clone())], height).await;
-    match ended.into_iter().next() {
-        Some((_, closed @ ItemOutcome::Closed(_))) => closed,
-        _ => outcome,
-    }
-}
-
-/// Only our own refusal says something of the packet: bytes that do not prove what was claimed are somebody's lie.
-/// What a peer refuses, or a claim that has been overtaken, is looked at again.
-fn class_of(refused: &RefusedPacket) -> Class {
-    let lie = refused.code.starts_with("LC-") || refused.code.starts_with("PR-");
-    if refused.own && lie {
-        Class::Misbehaviour
-    } else {
-        Class::Transient
-    }
-}
-
-fn unsigned() -> ItemOutcome {
-    ItemOutcome::Failed {
-        code: "NODE-JOB-002",
-        class: Class::Transient,
-        message: "too few members signed for this packet this time; it is tried again".to_owned(),
-    }
-}
-
-fn message(entry: &Entry, chunk: &AttestedChunk, place: usize, proof_height: u64) -> Result<Message, ProveError> {
-    let proof = chunk.proof.clone();
-    let packet = entry.packet.clone();
-    match &chunk.own.facts {
-        Facts::Packets(facts) => {
-            let packet: VerifiedPacket = at(facts, place)?;
-            Ok(Message::Recv { packet, proof, proof_height })
-        }
-        Facts::Acks(facts) => {
-            let acknowledgement = entry.acknowledgement.clone().ok_or_else(missing)?;
-            let ack = VerifiedAck::new(packet, acknowledgement, at(facts, place)?)?;
-            Ok(Message::Ack { ack, proof, proof_height })
-        }
-        Facts::Absences(facts) => {
-            let timeout = VerifiedTimeout::new(packet, at(facts, place)?)?;
-            Ok(Message::Timeout { timeout, proof, proof_height })
-        }
-    }
-}
-
-fn at<T: Clone>(facts: &[T], place: usize) -> Result<T, ProveError> {
-    facts.get(place).cloned().ok_or_else(missing)
-}
-
-fn missing() -> ProveError {
-    ProveError::Endpoint(catenary_api::Error {
-        code: "NODE-JOB-001",
-        class: Class::Bug,
-        message: "an item of a job has no verified fact or no acknowledgement; please report this".to_owned(),
-    })
-}
-
 /// Splits messages into batches within the chain's bounds of count and bytes.
-fn split(to: &PathSide, update: &Message, ready: Vec<Ready>) -> Vec<Vec<Ready>> {
+fn split(to: &PathSide, update: Option<&Message>, ready: Vec<Ready>) -> Vec<Vec<Ready>> {
     let sink = to.chain.sink();
     let limits = sink.limits();
     // A tenth is kept free for what is not counted: signature, fee and envelope.
-    let room = (limits.tx_bytes_max / 10).saturating_mul(9).saturating_sub(sink.size_bytes(update));
+    let update_bytes = update.map_or(0, |update| sink.size_bytes(update));
+    let room = (limits.tx_bytes_max / 10).saturating_mul(9).saturating_sub(update_bytes);
     let messages_max = limits.messages_max.saturating_sub(1).max(1);
     let mut batches: Vec<Vec<Ready>> = Vec::new();
     let mut bytes = 0usize;
@@ -400,7 +312,7 @@ fn split(to: &PathSide, update: &Message, ready: Vec<Ready>) -> Vec<Vec<Ready>> 
 }
 
 /// Sends a batch; one that is refused is halved until the item at fault stands alone.
-async fn send(context: &PathContext, job: &Job, update: &Message, batch: Vec<Ready>) -> Outcomes {
+async fn send(context: &PathContext, job: &Job, update: Option<&Message>, batch: Vec<Ready>) -> Outcomes {
     let to = context.side(job.to);
     let mut todo = vec![batch];
     let mut outcomes = Vec::new();
@@ -413,12 +325,19 @@ async fn send(context: &PathContext, job: &Job, update: &Message, batch: Vec<Rea
         if batch.is_empty() {
             continue;
         }
-        let mut messages = vec![update.clone()];
+        let mut messages: Vec<Message> = update.cloned().into_iter().collect();
         messages.extend(batch.iter().map(|item| item.message.clone()));
         let bytes = messages.iter().map(|message| to.chain.sink().size_bytes(message)).sum();
+        let told = |outcome| {
+            if update.is_some() {
+                context.observer.client_update(to.chain.name(), &to.client_id, outcome);
+            }
+        };
+        told(ClientUpdate::Submitted);
         failpoint("job.sending");
         let result = to.sender.send(&TxBody::Deliver(messages), &note(context, job, &batch)).await;
         failpoint("job.sent");
+        told(if matches!(result, Ok(Sent::Included { .. })) { ClientUpdate::Confirmed } else { ClientUpdate::Failed });
         match result {
             Ok(Sent::Included { receipt, .. }) => {
                 context.observer.batch(to.chain.name(), job.kind, batch.len(), bytes);

@@ -36,6 +36,10 @@ pub const SWEEP_RETRY_MS: u64 = 30_000;
 pub const SWEEP_WAITS_MAX: u32 = 30;
 /// Questions of the sweep that wait for the runner: it asks one at a time.
 pub const SWEEP_ASKS: usize = 1;
+/// Longest time between two looks at an on-chain client, in milliseconds: three requests a path and side.
+pub const UPKEEP_MS_MAX: u64 = 30_000;
+/// Shortest time between two looks, for clients that expire within minutes, in milliseconds.
+pub const UPKEEP_MS_MIN: u64 = 1_000;
 /// Bytes of a journal record without payloads, generously.
 pub const RECORD_BYTES: usize = 2_048;
 /// Bytes after which a commit is closed: with the largest packet and acknowledgement on top it stays far below the

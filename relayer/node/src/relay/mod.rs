@@ -11,6 +11,7 @@
 mod confirm;
 mod job;
 pub mod limits;
+pub mod material;
 mod observe;
 mod probe;
 mod runner;
@@ -18,11 +19,14 @@ mod scan;
 mod screen;
 mod send;
 mod sweep;
+mod upkeep;
 
-pub use job::{PathContext, PathObserver, PathSide};
+pub use job::{ClientUpdate, OnChainClient, PathContext, PathObserver, PathSide};
+pub use material::{Attested, Material, Native};
 pub use observe::{ChainWatch, PathWatch};
 pub use probe::probe;
 pub use runner::cursor_name;
 pub use runner::{PathRunner, Restored};
 pub use send::{Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent};
 pub use sweep::Swept;
+pub use upkeep::{upkeep, Keepers};

@@ -11,7 +11,8 @@ use catenary_core::record::{IntentKind, TrustedState};
 use catenary_core::Stage;
 use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
 
-use super::job::PathObserver;
+use super::job::{ClientUpdate, OnChainClient, PathObserver};
+use super::material::MaterialError;
 use super::send::{SendObserver, TxEvent};
 use super::sweep::Swept;
 use crate::attestor::Availability;
@@ -20,8 +21,8 @@ use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 use crate::telemetry::metrics::{
-    BlockedReason, Check, CheckVerdict, Client, ClientStatus, EndToEnd, Metrics, MisbehaviourStage, PacketKind, SweepFinding, Task,
-    Terminal, TxOutcome,
+    BlockedReason, Check, CheckVerdict, Client, ClientStatus, ClientUpdateOutcome, EndToEnd, Metrics, MisbehaviourStage,
+    PacketKind, SweepFinding, Task, Terminal, TxOutcome,
 };
 use crate::telemetry::{AttestorHealth, Health, Reason};
 
@@ -266,6 +267,10 @@ impl PathObserver for PathWatch {
     }
 
     fn on_chain_client(&self, path: &str, chain: &str, client_id: &str, claim: &ClientClaim) {
+        // How a native client stands is told with its trust, below.
+        if claim.native.is_some() {
+            return;
+        }
         let client = Client::OnChain { chain, client_id };
         self.metrics.client_trusted(client, claim.latest_height);
         self.metrics.client_status(client, if claim.frozen { ClientStatus::Frozen } else { ClientStatus::Active });
@@ -299,6 +304,51 @@ impl PathObserver for PathWatch {
             Err(reason) => Some(reason),
         };
         self.reason(path, &format!("sweep of side {}: ", source.name()), complaint.map_or(Ok(()), Err));
+    }
+
+    fn client_update(&self, chain: &str, client_id: &str, outcome: ClientUpdate) {
+        let outcome = match outcome {
+            ClientUpdate::Submitted => ClientUpdateOutcome::Submitted,
+            ClientUpdate::Confirmed => ClientUpdateOutcome::Confirmed,
+            ClientUpdate::Skipped => ClientUpdateOutcome::Skipped,
+            ClientUpdate::Failed => ClientUpdateOutcome::Failed,
+        };
+        self.metrics.client_update(Client::OnChain { chain, client_id }, outcome);
+    }
+
+    fn misbehaviour_shown(&self, chain: &str, accepted: bool) {
+        let stage = if accepted { MisbehaviourStage::Confirmed } else { MisbehaviourStage::Submitted };
+        self.metrics.misbehaviour(chain, stage);
+    }
+
+    fn client_stands(&self, path: &str, side: Side, client: &OnChainClient) {
+        let id = Client::OnChain { chain: &client.chain, client_id: &client.client };
+        let code = client.stopped.as_ref().map(|(code, _)| *code);
+        let status = match code {
+            Some(MaterialError::FROZEN_CODE) => ClientStatus::Frozen,
+            Some(MaterialError::EXPIRED_CODE) => ClientStatus::Expired,
+            _ => ClientStatus::Active,
+        };
+        let (expires_at, period_seconds) = client.expires.unwrap_or_default();
+        self.metrics.client_trusted(id, client.latest_height);
+        self.metrics.on_chain_expiry(id, expires_at, period_seconds);
+        self.metrics.client_status(id, status);
+        let outcome = client.stopped.clone().map_or(Ok(()), Err);
+        self.reason(path, &format!("client of side {}: ", side.name()), outcome);
+        self.health.path(path, |health| {
+            let name = format!("{}/{}", client.chain, client.client);
+            health.frozen.retain(|known| *known != name);
+            if status == ClientStatus::Frozen {
+                health.frozen.push(name);
+            }
+            for (code, reason) in [
+                (MaterialError::FROZEN_CODE, BlockedReason::ClientFrozen),
+                (MaterialError::EXPIRED_CODE, BlockedReason::ExpiredClient),
+            ] {
+                let sides = health.reasons.iter().filter(|known| known.code == code).count();
+                self.metrics.blocked(path, reason, sides);
+            }
+        });
     }
 
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize) {

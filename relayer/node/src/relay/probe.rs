@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::job::PathContext;
 use super::limits;
+use super::material::Material;
 use crate::platform;
 
 /// Looks at who can sign between two looks at the on-chain clients, which are frozen once in years: a minute.
@@ -21,7 +22,9 @@ pub async fn probe(context: Arc<PathContext>, stop: CancellationToken) {
             clients(&context).await;
         }
         for side in [Side::A, Side::B] {
-            let collector = &context.side(side).collector;
+            // A client that judges by validators needs nobody's signature.
+            let Material::Attested(attested) = &context.side(side).material else { continue };
+            let collector = &attested.collector;
             let availability = collector.probe().await;
             context.observer.available(&context.name, side, collector.chain(), &availability);
         }

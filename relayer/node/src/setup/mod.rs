@@ -3,5 +3,7 @@
 mod path;
 mod transfer;
 
-pub use path::{create_path, deploy_contracts, Created, Deployed, End, Place, SetupError};
+pub use path::{
+    create_native_path, create_path, deploy_contracts, Created, Deployed, End, NativePlace, Place, SetupError,
+};
 pub use transfer::{send_transfer, SentTransfer, TransferOrder};

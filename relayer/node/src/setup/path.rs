@@ -5,13 +5,16 @@
 //! 3. add the light client to the EVM router, naming the client of step 2,
 //! 4. register the counterparty on the Cosmos chain, once, by its creator.
 //!
+//! A native path has two steps an end instead: create a client that starts from a verified header of the other chain,
+//! and register the counterparty.
+//!
 //! Each step is journaled, so a rerun resumes after the last one; a step whose transaction is in a block and whose
 //! result was not journaled yet is read from that transaction, and not done twice. The state that a client starts from is a verified
 //! one, made by the same function as every later attestation: a second time for that height would freeze the client.
 
 use std::sync::Arc;
 
-use catenary_adapter_cosmos::setup as cosmos;
+use catenary_adapter_cosmos::{native, setup as cosmos};
 use catenary_adapter_evm::setup as evm;
 use catenary_adapter_evm::{checksummed, parse_address};
 use catenary_api::{Call, TxBody, TxHash, TxReceipt};
@@ -116,6 +119,17 @@ pub enum Place {
     },
     /// A Cosmos chain's IBC module.
     Cosmos,
+    /// The same, where clients believe the judged chain's validators.
+    Native(NativePlace),
+}
+
+/// What the clients of a native path need to know of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativePlace {
+    /// How long and how strictly the client that judges this chain believes a header.
+    pub terms: native::Terms,
+    /// What the paths of this chain's commitments begin with, store first.
+    pub prefix: Vec<Vec<u8>>,
 }
 
 /// One end of the path to be.
@@ -220,6 +234,48 @@ pub async fn create_path(
         })
         .await?;
     Ok(Created { light_client, evm_client, cosmos_client })
+}
+
+/// Creates the two clients of a native path, or goes on where an earlier run stopped, and registers each as the
+/// counterparty of the other. `progress` is told of each step. Gives the clients in the order of the ends.
+///
+/// # Errors
+/// See [`SetupError`].
+pub async fn create_native_path(
+    path: &str,
+    ends: &[End; 2],
+    ledger: &Arc<Ledger>,
+    progress: &(dyn Fn(&str, &str) + Sync),
+) -> Result<[String; 2], SetupError> {
+    let [a, b] = ends;
+    let (Place::Native(of_a), Place::Native(of_b)) = (&a.place, &b.place) else {
+        let reason = "both ends must be Cosmos chains for native clients".to_owned();
+        return Err(SetupError::Path { path: path.to_owned(), reason });
+    };
+    let steps = Steps { path, ledger, progress };
+    let client_a = steps.once("client_a", a, Made::Client, || native_client(a, (b, of_b))).await?;
+    let client_b = steps.once("client_b", b, Made::Client, || native_client(b, (a, of_a))).await?;
+    let register = |end: &End, (ours, theirs): (&str, &str), prefix: &[Vec<u8>]| {
+        native::register_counterparty(&end.sender.address()?, ours, theirs, prefix).map_err(SetupError::from)
+    };
+    steps
+        .once("counterparty_a", a, Made::Known(&client_b), || async {
+            register(a, (&client_a, &client_b), &of_b.prefix)
+        })
+        .await?;
+    steps
+        .once("counterparty_b", b, Made::Known(&client_a), || async {
+            register(b, (&client_b, &client_a), &of_a.prefix)
+        })
+        .await?;
+    Ok([client_a, client_b])
+}
+
+/// Creates a client that starts from the newest header that our light client has verified.
+async fn native_client(on: &End, (judged, place): (&End, &NativePlace)) -> Result<Call, SetupError> {
+    judged.chain.refresh().await?;
+    let update = judged.chain.trusted_update(judged.chain.status().trusted_height).await?;
+    Ok(native::create_client(&on.sender.address()?, &update, &place.terms)?)
 }
 
 /// What a step leads to, and where it is read.

@@ -18,9 +18,11 @@ use crate::attestor::{
     Reach, ServerTls,
 };
 use crate::chain::Chain;
-use crate::config::{Attestor as AttestorConfig, Chain as ChainConfig, Config, PathConfig, Side as SideConfig};
+use crate::config::{
+    Attestor as AttestorConfig, Chain as ChainConfig, ClientKind, Config, PathConfig, Side as SideConfig,
+};
 use crate::keystore::{AttestorKey, Authority, KeystoreSigner};
-use crate::relay::{cursor_name, PathSide, ReleasingSigner, Restored, Sender};
+use crate::relay::{cursor_name, Attested, Material, Native, PathSide, ReleasingSigner, Restored, Sender};
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
@@ -171,15 +173,10 @@ impl Parts<'_> {
             WiringError::missing(what, next)
         };
         let client_id = here.client.clone().ok_or_else(no_client)?;
-        let own = self.attestors.get(&there.chain);
-        let members = here.attestors.iter().map(|attestor| member(self.config, attestor, own));
-        let members = members.collect::<Result<Vec<_>, _>>()?;
-        let collector = Collector::new(CollectorConfig {
-            path: path.name.clone(),
-            members,
-            threshold: here.threshold,
-            metrics: self.metrics.clone(),
-        })?;
+        let material = match here.client_kind {
+            ClientKind::Attested => Material::Attested(self.attested(path, here, there)?),
+            ClientKind::Native => Material::Native(Arc::new(self.native(there)?)),
+        };
         let unknown = || WiringError::missing(format!("chain {} is not connected", here.chain), "see the log above");
         let no_key = || {
             let what = format!("chain {}: no transaction_key is configured", here.chain);
@@ -193,10 +190,34 @@ impl Parts<'_> {
         Ok(PathSide {
             chain: self.chains.get(&here.chain).cloned().ok_or_else(unknown)?,
             client_id,
-            collector: Arc::new(collector),
+            material,
             sender: sender.cloned().ok_or_else(no_key)?,
-            attestation_chunk: path.attestation_chunk,
         })
+    }
+}
+
+impl Parts<'_> {
+    /// The members that attest the other end's chain.
+    fn attested(&self, path: &PathConfig, here: &SideConfig, there: &SideConfig) -> Result<Attested, WiringError> {
+        let own = self.attestors.get(&there.chain);
+        let members = here.attestors.iter().map(|attestor| member(self.config, attestor, own));
+        let members = members.collect::<Result<Vec<_>, _>>()?;
+        let collector = Collector::new(CollectorConfig {
+            path: path.name.clone(),
+            members,
+            threshold: here.threshold,
+            metrics: self.metrics.clone(),
+        })?;
+        Ok(Attested { collector: Arc::new(collector), chunk: path.attestation_chunk })
+    }
+
+    /// What is known of the other end's chain, whose validators are believed.
+    fn native(&self, there: &SideConfig) -> Result<Native, WiringError> {
+        let judged = self.config.chain(&there.chain).and_then(ChainConfig::cometbft).ok_or_else(|| {
+            let what = format!("chain {} has no CometBFT light client", there.chain);
+            WiringError::missing(what, "a native client judges CometBFT chains only")
+        })?;
+        Ok(Native::new(judged))
     }
 }
 

@@ -25,7 +25,7 @@ use crate::config::{AdapterConfig, Config, PathConfig};
 use crate::failpoint::failpoint;
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
-use crate::relay::{probe, PathContext, PathRunner, PathWatch, Sender, SenderParts};
+use crate::relay::{probe, upkeep, Keepers, PathContext, PathRunner, PathWatch, Sender, SenderParts};
 use crate::store::Ledger;
 use crate::telemetry::http::{self, HttpState};
 use crate::telemetry::metrics::{ChainScope, PathScope, SideScope};
@@ -230,6 +230,17 @@ impl Node {
         for path in &self.config.paths {
             let (context, runner, route) = self.path(path)?;
             routes.push(route);
+            let (kept, stopped) = (context.clone(), stop.clone());
+            let keepers = Keepers {
+                operators: path.operators.clone(),
+                own: self.config.operator.clone(),
+                evidence: self.config.data_dir.join(crate::chain::evidence::FOLDER),
+                submit_misbehaviour: path.submit_misbehaviour,
+            };
+            tasks.spawn(async move {
+                upkeep(kept, keepers, stopped).await;
+                Ok(())
+            });
             let stopped = stop.clone();
             tasks.spawn(async move {
                 probe(context, stopped).await;

@@ -73,5 +73,5 @@ pub use memory::MemoryHost;
 pub use packet::PacketResult;
 pub use store::{atomically, Key, Store};
 #[cfg(feature = "tendermint-client")]
-pub use tendermint_client::{TendermintClient, DENOMINATOR_MAX, HEIGHTS_MAX, TENDERMINT};
+pub use tendermint_client::{proof_specs, revision_of, TendermintClient, DENOMINATOR_MAX, HEIGHTS_MAX, TENDERMINT};
 pub use transfer::{escrow_account, voucher_trace, Amount, Bank, BankError, TransferApp, TransferError};

@@ -59,7 +59,8 @@ const FROZEN: crate::proto::Height = crate::proto::Height { revision_number: 0, 
 pub struct TendermintClient;
 
 /// The SDK's proof specifications, encoded: a store's tree, and the tree over all stores.
-pub(super) fn proof_specs() -> Vec<Vec<u8>> {
+#[must_use]
+pub fn proof_specs() -> Vec<Vec<u8>> {
     vec![::ics23::iavl_spec().encode_to_vec(), ::ics23::tendermint_spec().encode_to_vec()]
 }
 
@@ -442,7 +443,8 @@ impl Known {
 }
 
 /// The number at the end of a chain id (ibc-go `ParseChainID`), 0 for an id without one.
-fn revision_of(chain_id: &str) -> u64 {
+#[must_use]
+pub fn revision_of(chain_id: &str) -> u64 {
     let parts = chain_id.rsplit_once('-').filter(|(name, number)| {
         !name.is_empty()
             && !name.ends_with('-')

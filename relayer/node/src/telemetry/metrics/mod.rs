@@ -237,6 +237,14 @@ impl Metrics {
         self.families.client_expiry_timestamp_seconds.with_label_values(&labels).set(seconds(expires_at));
     }
 
+    /// When an on-chain client's trust ends, and how long it trusts a header in seconds; 0 for one that does not expire.
+    pub fn on_chain_expiry(&self, client: Client<'_>, expires_at: Timestamp, period_seconds: u64) {
+        let name = client.name();
+        let labels = [self.known(&name)];
+        self.families.client_expiry_timestamp_seconds.with_label_values(&labels).set(seconds(expires_at));
+        self.families.client_trust_period_seconds.with_label_values(&labels).set(float(period_seconds));
+    }
+
     /// The status that a client is in.
     pub fn client_status(&self, client: Client<'_>, status: ClientStatus) {
         let name = client.name();
@@ -467,6 +475,7 @@ impl Metrics {
             }
             let client = Client::OnChain { chain: &side.chain, client_id: &side.client_id };
             self.client_trusted(client, 0);
+            self.on_chain_expiry(client, Timestamp::default(), 0);
             self.client_status(client, ClientStatus::Active);
             counters(&f.client_updates_total, &[&client.name()], &singles::<ClientUpdateOutcome>());
             self.swept(name, &side.chain, 0, Timestamp::default());

@@ -120,8 +120,8 @@ families! {
     rpc_disagreements_total: IntCounterVec [chain] = "Answers of endpoints that a light client refused, that contradict themselves, or that another endpoint contradicts.";
 
     client_trusted_height: IntGaugeVec [client] = "Newest height that a client trusts; a light client by its chain, an on-chain client as chain/client id.";
-    client_expiry_timestamp_seconds: GaugeVec [client] = "When a light client's trust ends, in Unix seconds; 0 before it has started.";
-    client_trust_period_seconds: GaugeVec [client] = "Trusting period of a light client, in seconds.";
+    client_expiry_timestamp_seconds: GaugeVec [client] = "When a client's trust ends, in Unix seconds; 0 before it has started, and for an attestation client, which does not expire.";
+    client_trust_period_seconds: GaugeVec [client] = "Trusting period of a client, in seconds; 0 for an attestation client, which does not expire.";
     client_status: IntGaugeVec [client, status] = "1 for the status that a client is in, 0 for the others.";
     client_updates_total: IntCounterVec [client, outcome] = "Updates of an on-chain client.";
     misbehaviour_total: IntCounterVec [client, stage] = "Conflicts and misbehaviour that a light client saw.";

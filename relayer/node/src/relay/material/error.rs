@@ -1,0 +1,158 @@
+//! Why an on-chain client cannot be convinced at the moment.
+
+use catenary_light_clients::{Class, Rejection, Timestamp};
+use thiserror::Error as ThisError;
+
+use crate::chain::ProveError;
+
+/// Why an on-chain client that judges by validators cannot be convinced at the moment.
+#[derive(Clone, Debug, ThisError)]
+#[non_exhaustive]
+pub enum MaterialError {
+    /// There is no such client.
+    #[error("{chain} has no client {client}; correct the id, or run `catenary path create`")]
+    NoClient {
+        /// Chain.
+        chain: String,
+        /// Client.
+        client: String,
+    },
+    /// The client is frozen.
+    #[error(
+        "client_frozen: client {client} on {chain} has seen misbehaviour of the chain that it judges; packets wait until \
+         governance of {chain} has recovered it, and then go on by themselves"
+    )]
+    Frozen {
+        /// Chain.
+        chain: String,
+        /// Client.
+        client: String,
+    },
+    /// The client has expired.
+    #[error(
+        "client_expired: client {client} on {chain} trusts nothing since {expired_at}, it is {now} there; packets wait \
+         until governance of {chain} has recovered it, and then go on by themselves"
+    )]
+    Expired {
+        /// Chain.
+        chain: String,
+        /// Client.
+        client: String,
+        /// When its trust ended.
+        expired_at: Timestamp,
+        /// Time of the chain that it is on.
+        now: Timestamp,
+    },
+    /// The client is not what the configuration says.
+    #[error("client {client} on {chain}: {field} is {got}, expected is {expected}; use another client")]
+    Terms {
+        /// Chain.
+        chain: String,
+        /// Client.
+        client: String,
+        /// What differs.
+        field: &'static str,
+        /// What the chain says.
+        got: String,
+        /// What the configuration says.
+        expected: String,
+    },
+    /// The client believes a header that the judged chain does not show.
+    #[error(
+        "client {client} on {chain} holds another {field} for height {height} than the endpoint of the judged chain \
+         shows: {got}, there {expected}; compare with another endpoint, and if the client is wrong do not use it"
+    )]
+    OtherState {
+        /// Chain.
+        chain: String,
+        /// Client.
+        client: String,
+        /// What differs.
+        field: &'static str,
+        /// Height.
+        height: u64,
+        /// What the client holds.
+        got: String,
+        /// What the header has.
+        expected: String,
+    },
+    /// Too many headers are needed between two heights.
+    #[error(
+        "from height {known} to {target} more than {max} headers between are needed; the path goes on from there, since \
+         what was reached so far is sent"
+    )]
+    TooFar {
+        /// Height that the client knows.
+        known: u64,
+        /// Height to reach.
+        target: u64,
+        /// Most headers at once.
+        max: usize,
+    },
+    /// Misbehaviour cannot be shown to the client.
+    #[error("misbehaviour of {judged} is not shown to client {client} on {chain}: {reason}")]
+    NotShown {
+        /// Chain that the client is on.
+        chain: String,
+        /// Client.
+        client: String,
+        /// Chain that it judges.
+        judged: String,
+        /// What is missing, and what to do.
+        reason: &'static str,
+    },
+    /// A header does not hold.
+    #[error(transparent)]
+    Refused(#[from] Rejection),
+    /// The judged chain cannot be proven from.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The endpoint or the adapter failed.
+    #[error(transparent)]
+    Chain(#[from] catenary_api::Error),
+}
+
+impl From<catenary_adapter_cosmos::Error> for MaterialError {
+    fn from(error: catenary_adapter_cosmos::Error) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+impl MaterialError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoClient { .. } => "NODE-MAT-001",
+            Self::Frozen { .. } => Self::FROZEN_CODE,
+            Self::Expired { .. } => Self::EXPIRED_CODE,
+            Self::Terms { .. } => "NODE-MAT-004",
+            Self::OtherState { .. } => "NODE-MAT-005",
+            Self::TooFar { .. } => "NODE-MAT-006",
+            Self::NotShown { .. } => "NODE-MAT-008",
+            Self::Refused(rejection) => rejection.code,
+            Self::Prove(error) => error.code(),
+            Self::Chain(error) => error.code,
+        }
+    }
+
+    /// The code of [`Self::Frozen`].
+    pub const FROZEN_CODE: &'static str = "NODE-MAT-002";
+    /// The code of [`Self::Expired`].
+    pub const EXPIRED_CODE: &'static str = "NODE-MAT-003";
+
+    /// What may be done about it. A client that is frozen or expired parks no packet for ever: each is looked at again
+    /// until the client has been recovered.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::NoClient { .. } | Self::Terms { .. } => Class::Config,
+            Self::Frozen { .. } | Self::Expired { .. } | Self::TooFar { .. } => Class::Transient,
+            // One endpoint's word against another's: nothing is sent, and it is looked at again.
+            Self::OtherState { .. } | Self::NotShown { .. } => Class::Transient,
+            Self::Refused(rejection) => rejection.class,
+            Self::Prove(error) => error.class(),
+            Self::Chain(error) => error.class,
+        }
+    }
+}

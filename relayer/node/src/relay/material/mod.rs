@@ -1,0 +1,154 @@
+//! Trust material: what convinces the on-chain client of a side, made from what this node has verified for itself.
+//!
+//! *Attested*: enough members' signatures, this node's among them. *Native*: the judged chain's own header, and store
+//! proofs. Either way the messages carry verified facts, and the engine's jobs do not know which it was.
+//!
+//! # What an attacker can grow
+//! Nothing is kept between jobs. Requests are those of one job, and the headers between two heights are bounded
+//! ([`bisect`]).
+
+mod attested;
+pub mod bisect;
+mod error;
+pub(super) mod native;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use catenary_api::{ClientMessage, Message, NativeClaim};
+use catenary_core::engine::{Entry, ItemOutcome, Job, JobKind, Key};
+use catenary_light_clients::cometbft;
+use catenary_protocol::Packet;
+
+use super::confirm;
+use super::job::PathContext;
+use crate::attestor::Collector;
+use crate::chain::{ProveError, Prover};
+use crate::platform;
+
+pub use error::MaterialError;
+
+/// Most heights that are remembered of what an on-chain client knows: evidence is of the newest ones.
+const KNOWN_HEIGHTS_MAX: usize = 32;
+
+/// How a side's on-chain client is convinced.
+#[derive(Debug, Clone)]
+pub enum Material {
+    /// By members' signatures.
+    Attested(Attested),
+    /// By the judged chain's own validators.
+    Native(Arc<Native>),
+}
+
+/// Members that sign for a side's on-chain client.
+#[derive(Debug, Clone)]
+pub struct Attested {
+    /// Collects attestations about the other side's chain.
+    pub collector: Arc<Collector>,
+    /// Most packets in one attestation.
+    pub chunk: usize,
+}
+
+/// What is known from the configuration of the chain that a native client judges.
+#[derive(Debug)]
+pub struct Native {
+    judged: cometbft::Config,
+    known: Mutex<BTreeSet<u64>>,
+}
+
+impl Native {
+    /// What is known of a chain: the light client's configuration, that is its id and where commitments are.
+    #[must_use]
+    pub const fn new(judged: cometbft::Config) -> Self {
+        Self { judged, known: Mutex::new(BTreeSet::new()) }
+    }
+
+    /// Remembers a height that the on-chain client knows.
+    fn remember(&self, height: u64) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(height);
+        while known.len() > KNOWN_HEIGHTS_MAX {
+            known.pop_first();
+        }
+    }
+
+    /// What shows a contradiction to the on-chain client: see [`bisect::contradiction`].
+    pub(super) fn contradiction(
+        &self,
+        holder: (&bisect::Holder, &NativeClaim),
+        known: (u64, Vec<u8>),
+        halves: (&[u8], &[u8]),
+    ) -> Result<ClientMessage, MaterialError> {
+        bisect::contradiction(&self.judged, holder, known, halves, platform::now())
+    }
+
+    /// The newest height below `height` that the on-chain client is known to know.
+    pub(super) fn known_below(&self, height: u64) -> Option<u64> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.range(..height).next_back().copied()
+    }
+
+    /// Revision of the judged chain in the heights of on-chain clients.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        catenary_adapter_cosmos::native::revision(&self.judged.chain_id)
+    }
+}
+
+/// Items of a job.
+pub(super) type Items = Vec<(Key, Entry)>;
+/// How they went.
+pub(super) type Outcomes = Vec<(Key, ItemOutcome)>;
+
+/// An item that may be sent.
+pub(super) struct Ready {
+    pub(super) key: Key,
+    pub(super) packet: Packet,
+    pub(super) message: Message,
+}
+
+/// What a job became.
+pub(super) struct Prepared {
+    /// Updates of the on-chain client, in order; the last one goes with the messages, those before it by themselves.
+    pub(super) updates: Vec<Message>,
+    /// Messages.
+    pub(super) ready: Vec<Ready>,
+    /// Items that are settled already.
+    pub(super) outcomes: Outcomes,
+}
+
+/// Turns the items of a job into messages that the on-chain client will accept.
+///
+/// # Errors
+/// An outcome that is that of every item.
+pub(super) async fn prepare(context: &PathContext, job: &Job, items: &Items) -> Result<Prepared, ItemOutcome> {
+    match &context.side(job.to).material {
+        Material::Attested(attested) => attested::prepare(context, job, attested, items).await,
+        Material::Native(native) => native::prepare(context, job, native, items).await,
+    }
+}
+
+/// What it means that an item's entry is proven not to be there: a packet whose commitment is not there has ended, and
+/// one without an acknowledgement was not acknowledged. Else `outcome`.
+async fn not_there(context: &PathContext, job: &Job, (key, entry): (Key, &Entry), outcome: ItemOutcome) -> ItemOutcome {
+    match job.kind {
+        JobKind::Ack => return ItemOutcome::NotAcked,
+        JobKind::Recv => {}
+        JobKind::Timeout | JobKind::Confirm => return outcome,
+    }
+    // The commitment was proven when the packet was first seen, so it has ended since.
+    let height = context.side(key.source).chain.head();
+    let ended = confirm::run(context, vec![(key, entry.clone())], height).await;
+    match ended.into_iter().next() {
+        Some((_, closed @ ItemOutcome::Closed(_))) => closed,
+        _ => outcome,
+    }
+}
+
+fn missing() -> ProveError {
+    ProveError::Endpoint(catenary_api::Error {
+        code: "NODE-JOB-001",
+        class: catenary_light_clients::Class::Bug,
+        message: "an item of a job has no verified fact or no acknowledgement; please report this".to_owned(),
+    })
+}
