@@ -194,13 +194,13 @@ mod tests {
         check(|c| c.gas_max = 20_999, "gas_max is 20999");
         check(|c| c.gas_price = GasPrice::Node, "set gas_price_max_wei");
         check(|c| c.fee = Fee::Eip1559 { priority_wei: 0 }, "set gas_price_max_wei");
-        let max = |c: &mut EvmConfig| c.gas_price_max_wei = Some(9);
-        check(|c| (max(c), c.gas_price = GasPrice::Node).0, "");
-        check(|c| (max(c), c.gas_price = GasPrice::Fixed { wei: 9 }).0, "");
+        let priced = |c: &mut EvmConfig, price: GasPrice| (c.gas_price, c.gas_price_max_wei) = (price, Some(9));
+        check(|c| priced(c, GasPrice::Node), "");
+        check(|c| priced(c, GasPrice::Fixed { wei: 9 }), "");
+        check(|c| priced(c, GasPrice::Fixed { wei: 10 }), "costs 10 wei at least, gas_price_max_wei is 9");
         check(
-            |c| (max(c), c.gas_price = GasPrice::Fixed { wei: 10 }).0,
-            "costs 10 wei at least, gas_price_max_wei is 9",
+            |c| (c.fee, c.gas_price_max_wei) = (Fee::Eip1559 { priority_wei: 10 }, Some(9)),
+            "gas_price_max_wei is 9",
         );
-        check(|c| (max(c), c.fee = Fee::Eip1559 { priority_wei: 10 }).0, "gas_price_max_wei is 9");
     }
 }

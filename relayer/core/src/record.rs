@@ -119,7 +119,7 @@ pub struct Intent {
     pub replacement: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+/// Fields are passed by reference here.
 const fn is_none_yet(number: &u32) -> bool {
     *number == 0
 }

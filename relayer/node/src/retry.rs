@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn an_order_names_parked_packets_only_and_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open_in_memory(dir.path()).unwrap();
+        let ledger = Ledger::open_in_memory(&dir.path().join("data")).unwrap();
         let steps = [(1, "p", Stage::Sent), (1, "p", Stage::Parked), (2, "q", Stage::Parked), (3, "p", Stage::Sent)];
         ledger.record(steps.map(|(sequence, path, stage)| step(sequence, path, stage)).to_vec()).unwrap();
         let check = |order: &RetryOrder, expect: Result<&[&str], &str>| {

@@ -20,7 +20,7 @@ use catenary_node::chain::{Adapter, Chain as NodeChain, ChainObserver, ChainOpti
 use catenary_node::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
 use catenary_node::relay::{
     probe, Attested, ChainWatch, Material, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner,
-    Sender, SenderParts,
+    SendPolicy, Sender, SenderParts, TxEvent,
 };
 use catenary_node::store::Ledger;
 use catenary_node::telemetry::metrics::{ChainScope, PathScope, SideScope};

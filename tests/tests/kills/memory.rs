@@ -158,7 +158,13 @@ mod tests {
     use super::*;
 
     fn signed(nonce: u64, digest: u8) -> Record {
-        Record::SignedTx(SignedTx { key: "k".into(), chain: "c".into(), nonce, digest: Hash32([digest; 32]), replaces: None })
+        Record::SignedTx(SignedTx {
+            key: "k".into(),
+            chain: "c".into(),
+            nonce,
+            digest: Hash32([digest; 32]),
+            replaces: None,
+        })
     }
 
     fn released(nonce: u64) -> Record {

@@ -150,7 +150,8 @@ async fn assemble(
         health: health.clone(),
         assets: config.chains.iter().map(|chain| (chain.name.clone(), fee_asset(&chain.adapter))).collect(),
     });
-    let (mut chains, mut attestors, mut senders) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut chains, mut attestors) = (BTreeMap::new(), BTreeMap::new());
+    let mut senders: BTreeMap<String, Vec<Arc<Sender>>> = BTreeMap::new();
     let mut connected = BTreeMap::new();
     for chain in &config.chains {
         let observer = observer_for(chain, &metrics, &health, Some(ledger.clone()));
@@ -174,7 +175,7 @@ async fn assemble(
                 ledger: ledger.clone(),
                 observer: watch.clone(),
             })?;
-            senders.entry(chain.name.clone()).or_insert_with(Vec::new).push(Arc::new(sender));
+            senders.entry(chain.name.clone()).or_default().push(Arc::new(sender));
         }
         chains.insert(chain.name.clone(), connected);
     }

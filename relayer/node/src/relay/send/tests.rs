@@ -52,7 +52,7 @@ impl Rig {
         let passphrase = Passphrase::new("correct-horse-battery".into());
         let binding = Binding::Transactions { chain: "evm".into() };
         keystore.create("pays", binding, &passphrase).unwrap();
-        let ledger = Arc::new(Ledger::open_in_memory(dir.path()).unwrap());
+        let ledger = Arc::new(Ledger::open_in_memory(&dir.path().join("data")).unwrap());
         let ids = [KeyId("pays".into())];
         let signer = Arc::new(KeystoreSigner::open(keystore, &ids, &passphrase, ledger.clone()).unwrap());
         let policy = SendPolicy {
