@@ -380,7 +380,7 @@ impl SendObserver for PathWatch {
                 IntentKind::Recv => Some(PacketKind::Send),
                 IntentKind::Ack => Some(PacketKind::Ack),
                 IntentKind::Timeout => Some(PacketKind::Timeout),
-                IntentKind::Mixed | IntentKind::Call => None,
+                IntentKind::Update | IntentKind::Mixed | IntentKind::Call => None,
             };
             if let Some(kind) = kind {
                 self.metrics.path_fee_spent(&note.path, chain, kind, fee);
@@ -423,6 +423,7 @@ mod tests {
                 frozen,
                 counterparty: None,
                 location: String::new(),
+                native: None,
             };
             watch.on_chain_client("p", "evm", "client-0", &claim);
             let readiness = health.path_ready("p", Timestamp::default()).unwrap();
