@@ -11,7 +11,7 @@ use catalogue::table::{Row, LESS};
 use catalogue::walk::{chain, code_of, Script, Subject};
 use catalogue::{now_seconds, run, TRUST};
 use catenary_adapter_evm::setup::{self, Counterparty as OtherEnd, LightClientArguments, Role, TransferArguments};
-use catenary_adapter_evm::{EvmAdapter, EvmConfig as AdapterConfig, COMMITMENT_SLOT};
+use catenary_adapter_evm::{EvmAdapter, EvmConfig as AdapterConfig, GasPrice, COMMITMENT_SLOT};
 use catenary_adapter_testkit::TestKey;
 use catenary_api::{
     Broadcast, BuildRequest, Call, ChainSink, ChainSource, Message, PacketEvent, SignedTx, TxBody, TxReceipt,
@@ -33,6 +33,8 @@ const CHAIN_ID: u64 = 1_337;
 const OURS: &str = "client-0";
 const THEIRS: &str = "attestations-0";
 const COSMOS_USER: &str = "cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh";
+/// What a unit of gas may cost at most, whatever the endpoint asks for.
+const GAS_PRICE_MAX_WEI: u128 = 0;
 const RICH: u128 = 1_000_000_000_000_000_000;
 
 /// A devnet with a history, and what is walked of it.
@@ -46,6 +48,8 @@ struct Evm {
 fn adapter(url: &str, router: Option<[u8; 20]>) -> Arc<EvmAdapter> {
     let mut config = AdapterConfig::new("catalogue", url, CHAIN_ID);
     config.router = router;
+    // Gas is free here: whatever else the endpoint asks for is refused, and nothing is signed (EVM-TXN-011).
+    (config.gas_price, config.gas_price_max_wei) = (GasPrice::Node, Some(GAS_PRICE_MAX_WEI));
     Arc::new(EvmAdapter::new(config).unwrap())
 }
 
