@@ -49,6 +49,10 @@ enum Lie {
     Nothing,
     Huge,
     Silent,
+    /// A true attestation of the height before, as it was given then.
+    Stale,
+    /// The same, said to be of the height asked for.
+    StaleRelabelled,
     Status(Code, &'static str),
 }
 
@@ -76,6 +80,12 @@ impl Liar {
         Served::of(address, stop)
     }
 
+    /// The height that is attested when `asked` is asked for.
+    fn height_of(&self, statement: Statement, asked: u64) -> u64 {
+        let stale = matches!(self.lie, Lie::Stale | Lie::StaleRelabelled) && statement == self.statement_lied_about;
+        asked - u64::from(stale)
+    }
+
     async fn tell(&self, statement: Statement, truth: Attestation) -> Result<Option<Attestation>, Status> {
         if statement != self.statement_lied_about {
             return Ok(Some(truth));
@@ -94,8 +104,8 @@ impl Liar {
             Statement::Packets => Statement::State,
         };
         Ok(match self.lie {
-            Lie::None => Some(truth),
-            Lie::Height => Some(Attestation { height: truth.height + 1, ..truth }),
+            Lie::None | Lie::Stale => Some(truth),
+            Lie::Height | Lie::StaleRelabelled => Some(Attestation { height: truth.height + 1, ..truth }),
             Lie::Garbage => again(vec![0xab; 64]),
             Lie::TrailingByte => again([truth.attested_data.as_slice(), &[0]].concat()),
             Lie::Time | Lie::HeightInData | Lie::Commitment | Lie::Zero | Lie::Order | Lie::Missing => {
@@ -156,7 +166,8 @@ impl AttestationService for Liar {
         &self,
         request: Request<StateAttestationRequest>,
     ) -> Result<Response<StateAttestationResponse>, Status> {
-        let signed = self.attestor.attest_state(request.get_ref().height).await?;
+        let height = self.height_of(Statement::State, request.get_ref().height);
+        let signed = self.attestor.attest_state(height).await?;
         let truth = Attestation {
             height: signed.attestation.height,
             timestamp: None,
@@ -174,7 +185,8 @@ impl AttestationService for Liar {
         let request = request.into_inner();
         let packets: Vec<Packet> = request.packets.iter().map(|bytes| Packet::abi_decode(bytes).unwrap()).collect();
         let kind = CommitmentKind::from_wire(request.commitment_type).unwrap();
-        let signed = self.attestor.attest_packets(request.height, kind, &packets).await?;
+        let height = self.height_of(Statement::Packets, request.height);
+        let signed = self.attestor.attest_packets(height, kind, &packets).await?;
         let truth = Attestation {
             height: signed.attestation.height,
             timestamp: None,
@@ -263,6 +275,18 @@ async fn wrong_contents_are_left_out() {
         (Lie::Missing, Packets, "ATT-110"),
         (Lie::Nothing, State, "ATT-107"),
         (Lie::Nothing, Packets, "ATT-107"),
+    ])
+    .await;
+}
+
+/// What a member signed for an older height is true and of no use: replayed, it must not stand for the height asked for.
+#[tokio::test]
+async fn true_attestations_of_an_older_height_are_left_out() {
+    check(&[
+        (Lie::Stale, State, "ATT-108"),
+        (Lie::Stale, Packets, "ATT-108"),
+        (Lie::StaleRelabelled, State, "ATT-108"),
+        (Lie::StaleRelabelled, Packets, "ATT-108"),
     ])
     .await;
 }

@@ -9,6 +9,7 @@
 )]
 
 mod collecting;
+mod flips;
 mod liars;
 mod mutual_tls;
 mod rig;
