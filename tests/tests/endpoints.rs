@@ -140,7 +140,7 @@ impl Rig {
         };
         let parts = ChainParts {
             family: Family::Qbft,
-            instance: super_instance(&anchor),
+            instance: instance_of(&anchor),
             chain_id: CHAIN_ID.to_string(),
             endpoints: Arc::new(Endpoints::new("test", members, told.clone())),
             client: None,
@@ -169,7 +169,7 @@ impl Rig {
     }
 }
 
-fn super_instance(anchor: &Anchor) -> catenary_light_clients::InstanceId {
+fn instance_of(anchor: &Anchor) -> catenary_light_clients::InstanceId {
     config(anchor.clone()).instance(Family::Qbft)
 }
 

@@ -98,7 +98,7 @@ impl Chain {
         loop {
             let head = match self.endpoints.head_told(&but).await {
                 Ok(head) => head,
-                Err(error) => return Err(failure.unwrap_or(error.into())),
+                Err(error) => return Err(failure.unwrap_or_else(|| error.into())),
             };
             self.endpoints.claimed(head.by, head.answer.height, self.status().trusted_height);
             match self.follow_told(head.by, head.answer.height).await {

@@ -187,7 +187,7 @@ impl Chain {
     #[must_use]
     pub fn over(options: ChainOptions, parts: ChainParts) -> Self {
         let ChainParts { family, instance, chain_id, endpoints, client, admission, observer } = parts;
-        let timestamp = client.as_ref().map_or(Timestamp::default(), |client| client.status().trusted_timestamp);
+        let timestamp = client.as_ref().map(|client| client.status().trusted_timestamp).unwrap_or_default();
         let first = HeadState { provable_height: 0, timestamp, stop: Some(admit::not_tried(&options.name)) };
         Self {
             options,

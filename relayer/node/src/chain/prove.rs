@@ -74,7 +74,12 @@ impl Chain {
         Ok(facts)
     }
 
-    pub(super) fn member(&self, height: u64, path: &Path, claim: &ProofClaim) -> Result<Verified<Membership>, ProveError> {
+    pub(super) fn member(
+        &self,
+        height: u64,
+        path: &Path,
+        claim: &ProofClaim,
+    ) -> Result<Verified<Membership>, ProveError> {
         let Some(value) = &claim.value else {
             // That nothing is there is believed only when it is proven; else the endpoint withholds.
             self.absent(height, path, claim)?;
