@@ -56,6 +56,14 @@ pub enum Command {
     /// Attestor: let a key sign again after its memory was lost.
     #[command(subcommand)]
     Attestor(AttestorCommand),
+    /// Read a journal offline and print what was decided of each packet, and what does not fit. Needs no configuration.
+    Replay {
+        /// Data directory of a stopped node, or a copy of one.
+        data_dir: PathBuf,
+        /// Only this packet: chain/client/sequence.
+        #[arg(long)]
+        packet: Option<String>,
+    },
     /// Journal and store: check, rebuild, back up, restore, export, import.
     #[command(subcommand)]
     Store(StoreCommand),

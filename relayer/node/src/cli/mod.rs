@@ -7,6 +7,7 @@ mod online;
 pub(crate) mod output;
 mod queries;
 mod reference;
+mod replay;
 pub(crate) mod setup;
 mod store;
 
@@ -54,6 +55,10 @@ async fn dispatch(cli: Cli, output: Output) -> Result<std::process::ExitCode, Fa
     if let Command::Demo(args) = &cli.command {
         return crate::demo::run(args, output).await;
     }
+    if let Command::Replay { data_dir, packet } = &cli.command {
+        replay::replay(data_dir, packet.as_deref(), output)?;
+        return Ok(std::process::ExitCode::SUCCESS);
+    }
     node_command(cli, output).await?;
     Ok(std::process::ExitCode::SUCCESS)
 }
@@ -90,7 +95,8 @@ async fn node_command(cli: Cli, output: Output) -> Result<(), Failure> {
             keys::reset_attestor(&config, &key, (actor, reason), output)
         }
         Command::Store(command) => store::run(&config, command, output),
-        // It has no configuration and was run before one was looked for.
+        // They have no configuration and were run before one was looked for.
+        Command::Replay { .. } => Ok(()),
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(()),
     }
