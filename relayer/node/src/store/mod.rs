@@ -43,6 +43,8 @@ pub use sled::SledStore;
 pub const STORE_DIR: &str = "store";
 /// Key in [`Tree::Meta`] of the store's place in the journal.
 const TIP_KEY: &str = "tip";
+/// How many stores may be moved aside within a second and keep their names.
+const MOVED_A_SECOND_MAX: u32 = 100;
 /// How long a record that waits for a disk waits between two tries.
 const DISK_RETRY: Duration = Duration::from_millis(500);
 
@@ -457,7 +459,9 @@ pub fn rebuild(data_dir: &Path) -> Result<(Option<PathBuf>, u64), StoreError> {
 }
 
 fn move_aside(path: &Path, why: &str) -> Result<PathBuf, StoreError> {
-    let aside = path.with_extension(format!("{why}-{}", platform::now().seconds()));
+    let named = |count: u32| path.with_extension(format!("{why}-{}-{count}", platform::now().seconds()));
+    // Two starts within a second have names of their own.
+    let aside = (0..MOVED_A_SECOND_MAX).map(named).find(|aside| !aside.exists()).unwrap_or_else(|| named(0));
     std::fs::rename(path, &aside)
         .map_err(|error| StoreError::Io { action: "move its files aside", reason: error.to_string() })?;
     Ok(aside)
@@ -538,6 +542,8 @@ fn open_sled(path: &Path) -> Result<OpenedSled, StoreError> {
         Ok((store, Some(tip))) => return Ok((store, tip, None)),
         Ok((store, None)) if is_empty(&store)? => return Ok((store, Tip::start(), None)),
         Ok((_, None)) => "it does not know its place in the journal, or has another layout".into(),
+        // To move it away would not make room, and would cost what the journal has only by digest.
+        Err(error) if sled::is_full(&error) => return Err(error),
         Err(error) => error.to_string(),
     };
     let aside = move_aside(path, "unusable")?;
@@ -579,7 +585,8 @@ fn compare(
         let page = left.scan(tree, "", after.as_deref(), SCAN_MAX)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = Some(last.clone());
-        for (key, value) in page {
+        // The place in the journal is compared when a store is opened; an older program wrote it otherwise.
+        for (key, value) in page.into_iter().filter(|(key, _)| (tree, key.as_str()) != (Tree::Meta, TIP_KEY)) {
             if right.get(tree, &key)?.as_ref() != Some(&value) {
                 differences.push(Difference { tree, key, what });
             }

@@ -15,6 +15,8 @@ use crate::platform;
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// What sled says when its files are locked.
 const LOCK_HELD: &str = "could not acquire lock";
+/// What sled says when the disk is full: the system's words, or the kind of the error inside of another one.
+const DISK_FULL: [&str; 2] = ["No space left on device", "StorageFull"];
 /// How often sled writes back on its own, in milliseconds. What a crash loses is folded again from the journal.
 const FLUSH_EVERY_MS: u64 = 500;
 
@@ -60,6 +62,11 @@ fn open(path: &Path) -> Result<sled::Db, StoreError> {
     // reason to take the store for unusable.
     let held = |error: &StoreError| matches!(error, StoreError::Io { reason, .. } if reason.contains(LOCK_HELD));
     platform::unlocked(open, held)
+}
+
+/// Whether the disk was full: what is there then is as good as it was.
+pub(super) fn is_full(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { reason, .. } if DISK_FULL.iter().any(|said| reason.contains(said)))
 }
 
 fn io(action: &'static str, error: &sled::Error) -> StoreError {
@@ -130,5 +137,24 @@ impl Store for SledStore {
         drop(db.take());
         *db = Some(open(&self.path)?);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_damaged_store() {
+        let check = |error: sled::Error, expect: bool| {
+            let error = io("open its files", &error);
+            assert_eq!(is_full(&error), expect, "{error}");
+        };
+        // ENOSPC and EIO, as they come from the system and as sled wraps them.
+        check(sled::Error::Io(std::io::Error::from_raw_os_error(28)), true);
+        let wrapped = format!("{:?}", std::io::Error::from_raw_os_error(28));
+        check(sled::Error::Io(std::io::Error::other(wrapped)), true);
+        check(sled::Error::Io(std::io::Error::from_raw_os_error(5)), false);
+        check(sled::Error::Corruption { at: None, bt: () }, false);
     }
 }

@@ -118,6 +118,13 @@ fn a_damaged_store_is_moved_aside_and_folded_anew() {
     assert!(aside.is_dir());
     assert_eq!(report.folded_records, 5);
     assert_filled(&ledger);
+    drop(ledger);
+    for times in 2..5 {
+        rebuild(dir.path()).unwrap();
+        let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let aside = names.filter(|name| name.to_string_lossy().starts_with("store."));
+        assert_eq!(aside.count(), times, "each has its own name, within a second as well");
+    }
 }
 
 /// Changes the store behind the ledger's back.
@@ -419,6 +426,7 @@ fn a_data_directory_from_before_there_were_segments_is_taken_over() {
     tamper(&dir, &[without_segment(&dir)]);
     let (ledger, report) = open(&dir);
     assert_eq!((report.folded_records, report.rebuilt), (0, None));
+    assert_eq!(ledger.check().unwrap(), [], "before it is written anew");
     ledger.record(vec![cursor(1)]).unwrap();
     assert_eq!(ledger.check().unwrap(), []);
 }
