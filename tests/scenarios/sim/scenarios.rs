@@ -5,7 +5,7 @@ use super::plan::{ChainFaults, Crash, EndpointFaults, PeerFaults, Plan, Where, O
 use super::rng::Rng;
 
 /// Random worlds that every run of the tests looks at; `CATENARY_SEEDS` asks for more.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 60;
 /// Seeds that have found something once, each named after it.
 const REGRESSIONS: [(&str, u64); 2] = [
     // A member whose view of the source was older than the packet took its absence there for its end.
