@@ -21,8 +21,8 @@ use crate::failpoint::failpoint;
 use crate::platform;
 use crate::store::Ledger;
 use crate::telemetry::metrics::{
-    BlockedReason, Check, CheckVerdict, Client, ClientStatus, ClientUpdateOutcome, EndToEnd, Metrics, MisbehaviourStage,
-    PacketKind, SweepFinding, Task, Terminal, TxOutcome,
+    BlockedReason, Check, CheckVerdict, Client, ClientStatus, ClientUpdateOutcome, EndToEnd, Metrics,
+    MisbehaviourStage, PacketKind, SweepFinding, Task, Terminal, TxOutcome,
 };
 use crate::telemetry::{AttestorHealth, Health, Reason};
 
