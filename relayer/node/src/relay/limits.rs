@@ -32,6 +32,9 @@ pub const SWEEP_PAUSE_MS: u64 = 1_000;
 /// Milliseconds until the next round when an endpoint failed or a body is missing, if that is sooner than the next one is
 /// due: a packet waits, and its deadline comes nearer.
 pub const SWEEP_RETRY_MS: u64 = 30_000;
+/// Seconds by which a block's time may be ahead of this clock, when heads are told from before and after the start: what
+/// `clock_drift` allows unless configured otherwise.
+pub const SWEEP_DRIFT_SECONDS: u64 = 10;
 /// Looks at the scan before a round begins without it: half a minute.
 pub const SWEEP_WAITS_MAX: u32 = 30;
 /// Questions of the sweep that wait for the runner: it asks one at a time.

@@ -6,7 +6,9 @@
 //! it is the one that is committed. An acknowledgement that no event showed is one of the two that transfers know, or is
 //! looked for likewise. That a packet has ended is proven once more by the job that confirms it.
 //!
-//! A round proves at heads that are newer than all that is known. Before it looks for a body it waits for the scan to have
+//! A round proves at heads that are newer than all that is known: none begins before the source's head has a time from
+//! after the start, since a light client begins at a state that it kept, and a state from before a packet was sent would
+//! show that packet as ended. Before it looks for a body it waits for the scan to have
 //! passed them, for what the scan is about to bring is no gap; but not for ever, since a scan that has a long way to go
 //! would keep new packets from being found.
 //!
@@ -24,7 +26,7 @@ use std::time::Duration;
 use catenary_api::{EventClaim, PacketEvent, SearchKind, TxHash};
 use catenary_core::engine::{Engine, Key, Side};
 use catenary_core::sweep::{Difference, Known, Proven, Round, Sweep};
-use catenary_light_clients::{Hash32, Membership, Verified};
+use catenary_light_clients::{Hash32, Membership, Timestamp, Verified};
 use catenary_protocol::path::Kind;
 use catenary_protocol::{ics20, Acknowledgement, Packet, Path, VerifiedPacket};
 use tokio::sync::{mpsc, oneshot};
@@ -135,6 +137,7 @@ pub(super) struct Sweeper {
     every: Duration,
     asks: mpsc::Sender<Ask>,
     claims: mpsc::Sender<ClaimBatch>,
+    started: Timestamp,
 }
 
 /// What was proven in a round, with the facts themselves.
@@ -157,13 +160,13 @@ struct Heights {
 struct Stopped;
 
 impl Sweeper {
-    pub(super) const fn new(
+    pub(super) fn new(
         context: Arc<PathContext>,
         every: Duration,
         asks: mpsc::Sender<Ask>,
         claims: mpsc::Sender<ClaimBatch>,
     ) -> Self {
-        Self { context, every, asks, claims }
+        Self { context, every, asks, claims, started: platform::now() }
     }
 
     /// Sweeps until cancelled.
@@ -191,9 +194,10 @@ impl Sweeper {
         let source = direction.source;
         let (here, there) = (self.context.side(source), self.context.side(source.other()));
         let (known, _) = self.known(source).await?;
-        // Heads from after that: all that is known has happened in their states.
+        // Heads from after that: all that is known has happened in their states. The time first: heads only go up.
+        let time = here.chain.watch().borrow().timestamp;
         let heights = Heights { source: here.chain.head(), destination: there.chain.head() };
-        if heights.source == 0 || heights.destination == 0 {
+        if heights.source == 0 || heights.destination == 0 || !is_from_after(time, self.started) {
             // Nothing can be proven yet, or not now.
             return Ok(soon);
         }
@@ -440,6 +444,11 @@ impl Sweeper {
     }
 }
 
+/// Whether a head is from after the start, whichever clock is ahead: all that was known then has happened before it.
+fn is_from_after(head: Timestamp, start: Timestamp) -> bool {
+    head.seconds() > start.seconds().saturating_add(limits::SWEEP_DRIFT_SECONDS)
+}
+
 fn walk_is_of_source(side: &PathSide, source: &PathSide) -> bool {
     std::ptr::eq(side, source)
 }
@@ -464,4 +473,22 @@ fn well_known(fact: &Verified<Membership>) -> Option<Acknowledgement> {
     let success = Acknowledgement { app_acknowledgements: vec![ics20::SUCCESS_ACK.to_vec()] };
     let known = [success, Acknowledgement::universal_error()];
     known.into_iter().find(|acknowledgement| fact.value == acknowledgement.commitment().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_from_before_the_start_is_not_asked() {
+        let check = |head: u64, start: u64, expect: bool| {
+            let after = is_from_after(Timestamp::from_seconds(head), Timestamp::from_seconds(start));
+            assert_eq!(after, expect, "head {head}, start {start}");
+        };
+        check(900, 1_000, false);
+        check(1_000, 1_000, false);
+        check(1_000 + limits::SWEEP_DRIFT_SECONDS, 1_000, false);
+        check(1_001 + limits::SWEEP_DRIFT_SECONDS, 1_000, true);
+        check(0, u64::MAX / 1_000_000_000, false);
+    }
 }
