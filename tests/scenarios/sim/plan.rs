@@ -14,6 +14,8 @@ pub(crate) enum Where {
     After,
     /// A part of it is on the disk.
     Torn,
+    /// All of it is durable, and then the disk is lost with everything on it but the keys.
+    Lost,
 }
 
 /// The death of an operator.

@@ -146,6 +146,22 @@ fn a_member_dies_at_every_commit_of_its_journal() {
     }
 }
 
+/// What the chains hold is found again, nothing happens twice, and the keys of the member attest nothing. What it signed
+/// for a nonce and had not broadcast is forgotten, so the chain's own nonce is signed for anew: that is the one rule that
+/// cannot hold.
+#[test]
+fn a_member_that_lost_journal_and_store_finds_what_the_chains_hold() {
+    for seed in 1..=3 {
+        let mut plan = Plan::calm(seed);
+        plan.faults_ms = 30_000;
+        plan.crashes = vec![Crash { operator: 1, commit: 20, at: Where::Lost, down_ms: 2_000 }];
+        let mut report = run(&plan, None);
+        assert!(report.commits[1] > 20, "it lives again");
+        report.violations.retain(|line| !line.starts_with("two transactions for a nonce"));
+        expect_good("lost", &plan, &report);
+    }
+}
+
 fn check_seed(name: &str, seed: u64) {
     let plan = Plan::random(seed);
     let report = run(&plan, None);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use catenary_light_clients::Hash32;
 use catenary_node::attestor::wire::attestation_service_server::AttestationService;
-use catenary_node::journal::{Reader, SegmentFile};
+use catenary_node::journal::{Reader, SegmentFile, MARKER_FILE, SEGMENTS_DIR};
 use catenary_node::platform::simulation::{self, Commit};
 use catenary_node::store::Ledger;
 
@@ -43,6 +43,8 @@ pub(crate) struct MemberState {
     before_bytes: u64,
     /// Length to which its journal is torn by the last death.
     pub(crate) torn_bytes: Option<u64>,
+    /// Journal and store are gone.
+    pub(crate) is_lost: bool,
     /// Transactions that it has broadcast before: to do so again is no new decision.
     pub(crate) broadcast: BTreeSet<Hash32>,
     /// Digests that its keys have signed, by chain and nonce, over all lives.
@@ -174,7 +176,7 @@ impl World {
         };
         let dies = |place: Where| match place {
             Where::Before => at == Commit::Before,
-            Where::After | Where::Torn => at == Commit::After,
+            Where::After | Where::Torn | Where::Lost => at == Commit::After,
         };
         let crash = self.plan.crashes.iter().find(|crash| {
             crash.operator == member.index && crash.commit == commit && dies(crash.at) && self.is_faulty()
@@ -184,6 +186,7 @@ impl World {
             let mut state = lock(&member.state);
             state.torn_bytes = Some(state.before_bytes + (length - state.before_bytes) / 2);
         }
+        lock(&member.state).is_lost = crash.at == Where::Lost;
         self.note(format!("member {} dies {:?} commit {commit}", member.index, crash.at));
         member.alive.store(false, Ordering::Relaxed);
         std::panic::resume_unwind(Box::new(Killed));
@@ -192,6 +195,11 @@ impl World {
     /// Leaves on a dead member's disk what was flushed, and of a torn commit a part.
     pub(crate) fn lose_unflushed(&self, member: usize) {
         let member = &self.members[member];
+        if std::mem::take(&mut lock(&member.state).is_lost) {
+            lock(&member.state).before_bytes = 0;
+            std::fs::remove_dir_all(member.dir.join(SEGMENTS_DIR)).expect("there were segments");
+            return std::fs::remove_file(member.dir.join(MARKER_FILE)).expect("there was a marker");
+        }
         let Ok(reader) = Reader::open(&member.dir) else { return };
         let Some(SegmentFile { path, header_bytes, .. }) = reader.segments().last().cloned() else { return };
         let Ok(file) = std::fs::OpenOptions::new().write(true).open(&path) else { return };
