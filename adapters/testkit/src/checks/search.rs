@@ -68,11 +68,12 @@ pub(super) async fn bounds(kit: &Kit<'_>) -> Verdict {
     let (_, client_id, (from, to)) = packets(kit).await?;
     let head = said("head", source.head().await)?.height;
     let many = vec![1; SEARCH_SEQUENCES_MAX + 1];
-    let rows: [(&str, &[u64], (u64, u64), bool); 4] = [
-        ("a sequence too many", &many, (from, to), false),
-        ("a height too many", &[1], (1, SEARCH_HEIGHTS_MAX + 1), false),
-        ("an empty range", &[1], (5, 4), false),
-        ("a range beyond the head", &[1], (from, head + SEARCH_HEIGHTS_MAX / 2), true),
+    let one: &[u64] = &[1];
+    let rows = [
+        ("a sequence too many", many.as_slice(), (from, to), false),
+        ("a height too many", one, (1, SEARCH_HEIGHTS_MAX + 1), false),
+        ("an empty range", one, (5, 4), false),
+        ("a range beyond the head", one, (from, head + SEARCH_HEIGHTS_MAX / 2), true),
     ];
     for (what, sequences, (from, to), transient) in rows {
         let search = Search { kind: SearchKind::Sent, client_id, sequences, from, to };

@@ -188,7 +188,7 @@ impl Reader {
     }
 
     fn dir(&self) -> PathBuf {
-        self.segments.first().and_then(|file| file.path.parent()).unwrap_or(Path::new("")).into()
+        self.segments.first().and_then(|file| file.path.parent()).unwrap_or_else(|| Path::new("")).into()
     }
 
     fn read(

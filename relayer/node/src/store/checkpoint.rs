@@ -336,7 +336,7 @@ impl Ledger {
             .journal
             .forget(base.record.segment, before_seconds)
             .map_err(|error| journal_error(&error))?;
-        let dir = base.path.parent().unwrap_or(Path::new(""));
+        let dir = base.path.parent().unwrap_or_else(|| Path::new(""));
         for number in numbers(dir).into_iter().filter(|number| *number < base.record.segment) {
             fs::remove_file(dir.join(checkpoint_name(number)))
                 .map_err(|error| io_error("remove an old checkpoint", &error))?;

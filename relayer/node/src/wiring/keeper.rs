@@ -78,12 +78,12 @@ impl KeepPlan {
 
     fn tidy(&self, looks: u64, place: &mut PrunePlace) {
         let now_seconds = platform::now().seconds();
-        if looks % PRUNE_LOOKS == 0 {
+        if looks.is_multiple_of(PRUNE_LOOKS) {
             let before_seconds = now_seconds.saturating_sub(self.limits.retain_closed_seconds);
             let pruned = self.ledger.prune(Retention { before_seconds, now_seconds }, place);
             told("pruning", pruned.map(|packets| packets as u64).map(Some));
         }
-        if looks % CHECKPOINT_LOOKS == 0 {
+        if looks.is_multiple_of(CHECKPOINT_LOOKS) {
             if self.ledger.checkpoint_due() {
                 let made = self.ledger.checkpoint(now_seconds);
                 told("a checkpoint", made.map(|made| made.map(|made| made.entries)));

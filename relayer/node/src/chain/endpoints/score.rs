@@ -257,7 +257,8 @@ impl Record {
             self.refusals = self.refusals.saturating_add(1);
             self.refused_at_ms = now_ms;
         }
-        let compare_at_ms = self.distrust.as_ref().map_or(now_ms.saturating_add(pause_ms), |old| old.compare_at_ms);
+        let next_ms = now_ms.saturating_add(pause_ms);
+        let compare_at_ms = self.distrust.as_ref().map_or(next_ms, |old| old.compare_at_ms);
         self.distrust = Some(Distrust { why, compare_at_ms: compare_at_ms.max(now_ms.saturating_add(1)) });
     }
 
