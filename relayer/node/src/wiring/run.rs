@@ -231,17 +231,7 @@ impl Node {
         for path in &self.config.paths {
             let (context, runner, route) = self.path(path)?;
             routes.push(route);
-            let (kept, stopped) = (context.clone(), stop.clone());
-            let keepers = Keepers {
-                operators: path.operators.clone(),
-                own: self.config.operator.clone(),
-                evidence: self.config.data_dir.join(crate::chain::evidence::FOLDER),
-                submit_misbehaviour: path.submit_misbehaviour,
-            };
-            tasks.spawn(async move {
-                upkeep(kept, keepers, stopped).await;
-                Ok(())
-            });
+            tasks.spawn(self.keep_clients(path, context.clone(), stop.clone()));
             let stopped = stop.clone();
             tasks.spawn(async move {
                 probe(context, stopped).await;
@@ -292,6 +282,25 @@ impl Node {
             super::keep(plan, stopped).await;
             Ok(())
         });
+    }
+
+    /// Looks after the on-chain clients of a path until it is stopped.
+    fn keep_clients(
+        &self,
+        path: &PathConfig,
+        context: Arc<PathContext>,
+        stop: CancellationToken,
+    ) -> impl std::future::Future<Output = Result<(), WiringError>> + Send + 'static {
+        let keepers = Keepers {
+            operators: path.operators.clone(),
+            own: self.config.operator.clone(),
+            evidence: self.config.data_dir.join(crate::chain::evidence::FOLDER),
+            submit_misbehaviour: path.submit_misbehaviour,
+        };
+        async move {
+            upkeep(context, keepers, stop).await;
+            Ok(())
+        }
     }
 
     async fn serve_attestors(
