@@ -156,7 +156,7 @@ impl World {
                     }
                     let fate = fates.get(&(1 - chain, packet.sequence));
                     wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.received.iter().map(|(at, _)| *at)));
-                    let late = World::now_seconds().saturating_sub(packet.timeout_timestamp_seconds);
+                    let late = Self::now_seconds().saturating_sub(packet.timeout_timestamp_seconds);
                     if late > 60 {
                         self.violated(
                             "expired packet delivered",
@@ -198,7 +198,7 @@ impl World {
         let chain_state = self.chain(chain);
         heights.any(|height| {
             let made = chain_state.block(height).map_or(u64::MAX, |block| block.header.time_seconds);
-            made.saturating_mul(1_000).saturating_add(WASTE_MS) < World::now_seconds().saturating_mul(1_000)
+            made.saturating_mul(1_000).saturating_add(WASTE_MS) < Self::now_seconds().saturating_mul(1_000)
         })
     }
 

@@ -1,6 +1,6 @@
 //! Commands that change something, ended and given again.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use catenary_tests::consortium::CHAINS;
 use catenary_tests::localnet::Account;
@@ -30,7 +30,7 @@ fn word(row: &Row) -> String {
 }
 
 /// Ends a command at the points of a row, one after the other.
-fn end(rig: &mut Rig, row: &Row, config: &PathBuf, args: &[&str]) {
+fn end(rig: &mut Rig, row: &Row, config: &Path, args: &[&str]) {
     if let Some(first) = row.after {
         rig.alpha().cli_ended(config, args, first).unwrap();
     }

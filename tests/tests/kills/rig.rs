@@ -219,7 +219,7 @@ impl Rig {
             let sent = self.consortium.broadcast(Asset::Native, &orders).unwrap();
             let also = self.consortium.broadcast(Asset::Erc20, &orders).unwrap();
             let mut moments = vec![draws[1] % RANDOM_MS];
-            if draws[2] % 2 == 0 {
+            if draws[2].is_multiple_of(2) {
                 moments.push(draws[3] % RANDOM_MS);
             }
             for moment in &moments {
