@@ -158,6 +158,11 @@ fn rounds_are_bounded_and_go_on_where_the_last_one_stopped() {
 struct Draw(u64);
 
 impl Draw {
+    fn one_of<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
+        let place = usize::try_from(self.below(N as u64)).unwrap();
+        choices[place]
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -180,7 +185,7 @@ fn world(draw: &mut Draw) -> BTreeMap<u64, Truth> {
         let known = match draw.below(4) {
             0 => None,
             1 => Some(Some(Progress::Sent)),
-            2 => Some(Some([Progress::Acknowledged, Progress::Closing][draw.below(2) as usize])),
+            2 => Some(Some(draw.one_of([Progress::Acknowledged, Progress::Closing]))),
             // Only what is not committed any more can be known to have ended.
             _ => Some(None),
         };
@@ -199,7 +204,7 @@ fn any_world_is_found_to_be_what_it_is() {
         let mut draw = Draw(seed);
         let world = world(&mut draw);
         let newest = world.len() as u64;
-        let said = [None, Some(0), Some(newest), Some(u64::MAX)][draw.below(4) as usize];
+        let said = draw.one_of([None, Some(0), Some(newest), Some(u64::MAX)]);
         let mut known = Known::default();
         for (sequence, truth) in &world {
             match truth.known {
