@@ -44,7 +44,7 @@ pub enum RetryError {
         reason: String,
     },
     /// No packet has this key.
-    #[error("no packet {key} is known here")]
+    #[error("no packet {key} is known here; `catenary packet list` shows those that are")]
     Unknown {
         /// Key.
         key: PacketKey,

@@ -54,9 +54,14 @@ impl Flights {
         }
     }
 
-    /// The lowest nonce that nobody watches; it is watched from here on.
-    pub(super) fn take_orphan(&mut self) -> Option<(u64, Note)> {
-        let (nonce, flight) = self.open.iter_mut().find(|(_, flight)| !flight.watched)?;
+    /// Whether a lower nonce is neither used, by the chain's word, nor on its way: no block takes this one before that.
+    pub(super) fn is_cut_off(&self, nonce: u64, on_chain: u64) -> bool {
+        self.lease(on_chain) < nonce
+    }
+
+    /// The lowest nonce from this one on that nobody watches; it is watched from here on.
+    pub(super) fn take_orphan(&mut self, from: u64) -> Option<(u64, Note)> {
+        let (nonce, flight) = self.open.range_mut(from..).find(|(_, flight)| !flight.watched)?;
         flight.watched = true;
         Some((*nonce, flight.note.clone()))
     }

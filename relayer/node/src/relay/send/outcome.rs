@@ -50,6 +50,19 @@ impl Sender {
         }
     }
 
+    /// Whether a nonce cannot be used yet, since one below it is unused and nothing of ours is on its way there. An
+    /// endpoint that is behind says so as well, so it is asked again first.
+    pub(super) async fn is_cut_off(&self, nonce: u64) -> Result<bool, SendError> {
+        for _ in 0..limits::LAG_LOOKS {
+            let on_chain = self.sink.account(&self.public_key).await?.nonce;
+            if !self.flights().is_cut_off(nonce, on_chain) {
+                return Ok(false);
+            }
+            platform::sleep(self.policy.poll).await;
+        }
+        Ok(true)
+    }
+
     /// Finds out what became of a nonce that nobody waited for: included, lost to another transaction, refused, or to be
     /// broadcast again.
     pub(super) async fn resolve(&self, nonce: u64) -> Result<Landing, SendError> {

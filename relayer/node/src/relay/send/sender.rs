@@ -215,11 +215,18 @@ impl Sender {
         }
     }
 
-    /// Settles what nobody watches. A note with packets that one of them carried must be decided again.
+    /// Settles what nobody watches. A note with packets that one of them carried must be decided again. A delivery that
+    /// waits for lower nonces, after an endpoint made up its own, stays on its way: what is sent next takes those.
     async fn settle(&self, next: Option<&Note>) -> Result<(), SendError> {
+        let mut from = 0;
         loop {
-            let Some((nonce, note)) = self.flights().take_orphan() else { return Ok(()) };
+            let Some((nonce, note)) = self.flights().take_orphan(from) else { return Ok(()) };
+            from = nonce.saturating_add(1);
             let watch = Watch { sender: self, nonce };
+            if note.kind != IntentKind::Call && self.is_cut_off(nonce).await? {
+                tracing::warn!(chain = self.chain, nonce, "waits for lower nonces, which the chain shows unused");
+                continue;
+            }
             let landing = self.resolve(nonce).await?;
             drop(watch);
             match landing {

@@ -258,6 +258,29 @@ async fn a_nonce_that_something_else_used_is_not_broadcast_in_a_loop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_nonce_that_an_endpoint_made_up_holds_up_nothing_else() {
+    for (kind, blocked) in [(IntentKind::Recv, false), (IntentKind::Call, true)] {
+        let mut rig = Rig::new();
+        rig.policy.replacements_max = 0;
+        rig.chain.state().ahead = 1;
+        let sender = rig.sender();
+        let lost = rig.spawn(&sender, "a", kind).await.unwrap();
+        assert_eq!(lost.unwrap_err().code(), "NODE-TX-002");
+        let next = rig.send(&sender, "bb").await;
+        if blocked {
+            // What a person asked for might still take effect, which is for the person to know before anything else.
+            assert_eq!((next.unwrap_err().code(), rig.effects().len()), ("NODE-TX-002", 0));
+            continue;
+        }
+        next.unwrap();
+        rig.sender().reconcile().await.unwrap();
+        rig.send(&sender, "ccc").await.unwrap();
+        rig.send(&sender, "dddd").await.unwrap();
+        assert_eq!((rig.effects(), rig.open()), (["bb", "ccc", "a", "dddd"].map(String::from).to_vec(), 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_are_on_their_way_where_that_is_allowed_and_no_more() {
     let mut rig = Rig::new();
     rig.policy.in_flight_max = 3;

@@ -62,6 +62,8 @@ pub(super) struct State {
     pub(super) halted: bool,
     /// Account reads that still show a nonce one lower.
     pub(super) behind: u32,
+    /// Account reads that still show a nonce two higher.
+    pub(super) ahead: u32,
     /// Everything that is broadcast is lost on the way.
     pub(super) deaf: bool,
     /// Broadcasts are refused with this code.
@@ -185,7 +187,9 @@ impl ChainSink for Fake {
         let mut state = self.state();
         let behind = u64::from(state.behind > 0);
         state.behind = state.behind.saturating_sub(1);
-        let nonce = state.nonce.saturating_sub(behind);
+        let ahead = 2 * u64::from(state.ahead > 0);
+        state.ahead = state.ahead.saturating_sub(1);
+        let nonce = state.nonce.saturating_sub(behind) + ahead;
         Ok(Account { address: "me".to_owned(), number: 0, nonce, balance: "1".to_owned() })
     }
 
