@@ -23,7 +23,8 @@ use catenary_protocol::{
 use catenary_tests::localnet::{Account, Quorum, QuorumOptions};
 use serde_json::{json, Value};
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// Round changes of a network with a validator down double their time-out, so a height may take this long on a busy machine.
+const HEIGHT_DEADLINE: Duration = Duration::from_secs(240);
 const OURS: &str = "client-0";
 const THEIRS: &str = "attestations-0";
 const COSMOS_USER: &str = "cosmos15f0fjzzf9g6z5tq0vufn8fdjfekhlg34m7kzrh";
@@ -98,7 +99,7 @@ impl Rig {
                 return receipt;
             }
             let head = self.node.height(0).unwrap();
-            self.node.wait_for_node_height(0, head + 1, MINUTE).unwrap();
+            self.node.wait_for_node_height(0, head + 1, HEIGHT_DEADLINE).unwrap();
         }
         panic!("the transaction is in no block after 60");
     }
@@ -163,7 +164,7 @@ impl Rig {
 
     /// Follows the chain with the light client up to a height.
     async fn follow(&mut self, height: u64) {
-        self.node.wait_for_node_height(0, height, MINUTE).unwrap();
+        self.node.wait_for_node_height(0, height, HEIGHT_DEADLINE).unwrap();
         let client = self.client.as_mut().unwrap();
         while client.status().trusted_height < height {
             let from = client.status().trusted_height + 1;

@@ -154,7 +154,7 @@ impl Chain {
             }
             trusted = now_trusted;
             self.endpoints.agreed(by);
-            self.publish(None);
+            self.keep();
         }
         Ok(())
     }
@@ -239,6 +239,15 @@ impl Chain {
             Verdict::Held(reason) => Err(Rejection { code: HELD_CODE, ..reason }.into()),
             Verdict::Conflict(evidence) => Err(conflict(&evidence).into()),
             Verdict::Expired { expired_at, now } => Err(expired(expired_at, now).into()),
+        }
+    }
+
+    /// Keeps how far a long way to the head has come. Other tasks hear of the head alone: by the time of a block on the
+    /// way a packet would have longer until its deadline than it has.
+    fn keep(&self) {
+        let status = self.status();
+        if self.head.borrow().provable_height != status.provable_height {
+            self.observer.advanced(&status, &|| self.saved());
         }
     }
 
