@@ -138,7 +138,9 @@ impl World {
         let unverified = |what: String| {
             self.violated("unverified action", format!("member {member} sends to chain {chain}: {what}"));
         };
-        self.check_intent(member, chain, tx);
+        // What was decided before a death is broadcast after it as it is, so waste is judged as of the decision.
+        let decided =
+            self.check_intent(member, chain, tx).map_or_else(Self::now_seconds, |at| at.min(Self::now_seconds()));
         if !super::world::lock(&self.members[member].state).broadcast.insert(tx.hash.0) {
             return;
         }
@@ -155,7 +157,8 @@ impl World {
                         unverified(format!("packet {} at height {height}", packet.sequence));
                     }
                     let fate = fates.get(&(1 - chain, packet.sequence));
-                    wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.received.iter().map(|(at, _)| *at)));
+                    wasted &=
+                        fate.is_some_and(|fate| self.is_old((chain, decided), fate.received.iter().map(|(at, _)| *at)));
                     let late = Self::now_seconds().saturating_sub(packet.timeout_timestamp_seconds);
                     if late > 60 {
                         self.violated(
@@ -170,7 +173,7 @@ impl World {
                         unverified(format!("acknowledgement of packet {} at height {height}", packet.sequence));
                     }
                     let fate = fates.get(&(chain, packet.sequence));
-                    wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.acknowledged.iter().copied()));
+                    wasted &= fate.is_some_and(|fate| self.is_old((chain, decided), fate.acknowledged.iter().copied()));
                 }
                 Relayed::Timeout(packet, height) => {
                     let held = other.value(height, packet.receipt_path().as_bytes());
@@ -179,7 +182,7 @@ impl World {
                         unverified(format!("timeout of packet {} at height {height}", packet.sequence));
                     }
                     let fate = fates.get(&(chain, packet.sequence));
-                    wasted &= fate.is_some_and(|fate| self.is_old(chain, fate.timed_out.iter().copied()));
+                    wasted &= fate.is_some_and(|fate| self.is_old((chain, decided), fate.timed_out.iter().copied()));
                 }
             }
         }
@@ -194,22 +197,22 @@ impl World {
         faults.latency_ms <= 100 && faults.stale_blocks == 0 && faults.lies == 0 && faults.loss == 0
     }
 
-    fn is_old(&self, chain: usize, mut heights: impl Iterator<Item = u64>) -> bool {
+    fn is_old(&self, (chain, decided_seconds): (usize, u64), mut heights: impl Iterator<Item = u64>) -> bool {
         let chain_state = self.chain(chain);
         heights.any(|height| {
             let made = chain_state.block(height).map_or(u64::MAX, |block| block.header.time_seconds);
-            made.saturating_mul(1_000).saturating_add(WASTE_MS) < Self::now_seconds().saturating_mul(1_000)
+            made.saturating_mul(1_000).saturating_add(WASTE_MS) < decided_seconds.saturating_mul(1_000)
         })
     }
 
-    /// What is broadcast is in the journal, so that it is known after a death.
-    fn check_intent(&self, member: usize, chain: usize, tx: &Tx) {
+    /// What is broadcast is in the journal, so that it is known after a death; gives when it was decided.
+    fn check_intent(&self, member: usize, chain: usize, tx: &Tx) -> Option<u64> {
         let name = self.chain(chain).spec.name;
-        let Some(ledger) = self.ledger(member) else { return };
-        let known = ledger.intent(name, &tx.hash.0).ok().flatten().is_some();
-        if !known {
+        let known = self.ledger(member)?.intent(name, &tx.hash.0).ok().flatten();
+        if known.is_none() {
             self.violated("no intent", format!("member {member} sends {} to chain {chain}", tx.hash));
         }
+        known.map(|intent| intent.at_seconds)
     }
 
     /// A member has signed a statement for another one.

@@ -34,6 +34,8 @@ pub struct Restored {
     pub ended_runs: Vec<(Side, u64, u64)>,
     /// Height of each side up to which all events were taken.
     pub cursors: [u64; 2],
+    /// Height of each side after which the first scan began: that of the light client's anchor.
+    pub starts: [u64; 2],
 }
 
 /// Runs one path.
@@ -41,6 +43,7 @@ pub struct PathRunner {
     context: Arc<PathContext>,
     engine: Engine,
     cursors: [u64; 2],
+    starts: [u64; 2],
     jobs: JoinSet<(JobId, Vec<(Key, ItemOutcome)>)>,
     releases: mpsc::Receiver<Key>,
     reported: Option<std::time::Instant>,
@@ -77,6 +80,7 @@ impl PathRunner {
             context,
             engine,
             cursors: restored.cursors,
+            starts: restored.starts,
             jobs: JoinSet::new(),
             releases,
             reported: None,
@@ -101,10 +105,11 @@ impl PathRunner {
         let mut inbox = Inbox { claims, asks };
         let mut rewinds = Vec::new();
         let mut scans = JoinSet::new();
-        for (side, cursor) in [Side::A, Side::B].into_iter().zip(self.cursors) {
+        for ((side, cursor), start) in [Side::A, Side::B].into_iter().zip(self.cursors).zip(self.starts) {
             let (rewind_in, rewind) = mpsc::channel(limits::CLAIM_BATCHES);
             rewinds.push(rewind_in);
-            let scan = Scan { context: self.context.clone(), side, cursor, claims: claims_in.clone(), rewind };
+            let claims = claims_in.clone();
+            let scan = Scan { context: self.context.clone(), side, cursor, start, claims, rewind };
             scans.spawn(scan.run(stop.clone()));
         }
         if let Some(every) = self.sweep_every {

@@ -30,6 +30,8 @@ pub(super) struct Scan {
     pub(super) side: Side,
     /// Height up to which everything has been taken.
     pub(super) cursor: u64,
+    /// Height that the path's first scan of the chain began after: there may be no blocks below, and no packets.
+    pub(super) start: u64,
     pub(super) claims: mpsc::Sender<ClaimBatch>,
     /// Heights to go back to, since a claim from there did not hold.
     pub(super) rewind: mpsc::Receiver<u64>,
@@ -41,7 +43,7 @@ impl Scan {
         let mut head = self.context.side(self.side).chain.watch();
         loop {
             while let Ok(height) = self.rewind.try_recv() {
-                self.cursor = self.cursor.min(height.saturating_sub(1));
+                self.go_back(height);
             }
             let state = head.borrow_and_update().clone();
             let provable = if state.stop.is_some() { 0 } else { state.provable_height };
@@ -57,12 +59,16 @@ impl Scan {
                 () = stop.cancelled() => return,
                 changed = head.changed() => if changed.is_err() { return },
                 height = self.rewind.recv() => match height {
-                    Some(height) => self.cursor = self.cursor.min(height.saturating_sub(1)),
+                    Some(height) => self.go_back(height),
                     None => return,
                 },
                 () = platform::sleep(retry), if self.cursor < provable => {}
             }
         }
+    }
+
+    fn go_back(&mut self, height: u64) {
+        self.cursor = self.cursor.min(height.saturating_sub(1).max(self.start));
     }
 
     /// Takes the blocks up to `to`; says whether it did.

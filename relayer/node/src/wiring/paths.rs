@@ -253,8 +253,8 @@ pub fn restore_ends(ledger: &Ledger, name: &str, path: &[PathEnd; 2]) -> Result<
     let mut restored = Restored::default();
     for (index, end) in path.iter().enumerate() {
         let cursor = ledger.cursor(&cursor_name(name, &end.chain))?.unwrap_or(end.anchor_height);
-        if let Some(slot) = restored.cursors.get_mut(index) {
-            *slot = cursor;
+        if let (Some(slot), Some(start)) = (restored.cursors.get_mut(index), restored.starts.get_mut(index)) {
+            (*slot, *start) = (cursor, end.anchor_height);
         }
     }
     for (key, state) in ledger.open_packets(name)? {
