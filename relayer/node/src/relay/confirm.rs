@@ -3,7 +3,7 @@
 
 use catenary_core::bugs::{self, Bug};
 use catenary_core::engine::{Entry, ItemOutcome, Key, Outcome};
-use catenary_light_clients::{Absence, Class, Verified};
+use catenary_light_clients::{Absence, Class, Timestamp, Verified};
 use catenary_protocol::{Acknowledgement, Packet};
 
 use super::job::{failed, PathContext};
@@ -56,14 +56,21 @@ async fn is_after_sending(
     let known = if entry.ack_height == 0 {
         entry.seen_at.seconds()
     } else {
-        match context.side(key.source.other()).chain.state(entry.ack_height).await {
-            Ok(header) => header.timestamp.seconds(),
-            // It was received so long ago that a source that is behind it would count as stale.
-            Err(ProveError::NotRetained { .. }) => return Ok(true),
-            Err(error) => return Err(error),
-        }
+        let state = context.side(key.source.other()).chain.state(entry.ack_height).await;
+        received_by(state.map(|header| header.timestamp), entry)?
     };
     Ok(absence.timestamp.seconds() >= known.saturating_add(limits::SENT_MARGIN_SECONDS))
+}
+
+/// A time, in seconds, at which a packet was received already, from the state that showed its acknowledgement.
+fn received_by(state: Result<Timestamp, ProveError>, entry: &Entry) -> Result<u64, ProveError> {
+    match state {
+        Ok(received_at) => Ok(received_at.seconds()),
+        // Not retained does not mean long ago: a light client skips heights, keeps few, and fewer over a restart. We
+        // learnt of the packet after its receipt, so that time will do.
+        Err(ProveError::NotRetained { .. }) => Ok(entry.seen_at.seconds()),
+        Err(error) => Err(error),
+    }
 }
 
 fn too_early(height: u64) -> ItemOutcome {
@@ -137,5 +144,32 @@ fn not_yet(height: u64) -> ItemOutcome {
         code: "NODE-CNF-001",
         class: Class::Transient,
         message: format!("how the packet ended cannot be proven on its destination at height {height} yet"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catenary_core::engine::State;
+
+    use super::*;
+
+    /// Found in review: a receipt whose state was not retained counted as one of long ago, so that a state of the source
+    /// from before the sending showed the packet as ended.
+    #[test]
+    fn a_receipt_whose_state_is_not_retained_is_not_taken_for_one_of_long_ago() {
+        let packet = Packet {
+            sequence: 1,
+            source_client: "client-0".into(),
+            destination_client: "client-1".into(),
+            timeout_timestamp_seconds: 9_000,
+            payloads: Vec::new(),
+        };
+        let entry = Entry::new(packet, State::Received, Timestamp::from_seconds(1_000));
+        let check = |state, expect: Result<u64, &str>| {
+            assert_eq!(received_by(state, &entry).map_err(|error| error.code()), expect);
+        };
+        check(Ok(Timestamp::from_seconds(900)), Ok(900));
+        check(Err(ProveError::NotRetained { height: 5, head: 9 }), Ok(1_000));
+        check(Err(ProveError::AboveHead { height: 9, head: 5 }), Err("NODE-PRV-001"));
     }
 }
