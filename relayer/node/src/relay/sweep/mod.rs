@@ -373,13 +373,8 @@ impl Sweeper {
                 match usable(packet, fact, &there.client_id) {
                     Ok(true) => {
                         sweep.found(sequence);
-                        let sent_at = claim.height.min(facts.heights.source);
                         swept.gaps += usize::from(walk_is_of_source(side, here) && claim.height <= scanned);
-                        claims.push(EventClaim {
-                            height: sent_at,
-                            tx: claim.tx,
-                            event: PacketEvent::Sent(packet.clone()),
-                        });
+                        claims.push(sent_by(facts.heights.source, &claim));
                     }
                     Ok(false) => sweep.leave_out(sequence),
                     Err(error) => {
@@ -457,6 +452,13 @@ fn seen(height: u64, event: PacketEvent) -> EventClaim {
     EventClaim { height, tx: TxHash(Hash32([0; 32])), event }
 }
 
+/// A packet that was found, as sent by the height of the source at which its commitment was proven. The height that came
+/// with the body is an endpoint's word, and of the destination where that is where it was found: were it taken, a state
+/// from before the sending could show the packet as ended.
+fn sent_by(proven_height: u64, found: &EventClaim) -> EventClaim {
+    EventClaim { height: proven_height, tx: found.tx, event: PacketEvent::Sent(found.event.packet().clone()) }
+}
+
 /// Whether a packet is the one that is committed, and whether the path can carry it.
 fn usable(packet: &Packet, fact: &Verified<Membership>, destination: &str) -> Result<bool, catenary_protocol::Error> {
     if let Err(refusal) = VerifiedPacket::new(packet.clone(), fact.clone()) {
@@ -490,5 +492,28 @@ mod tests {
         check(1_000 + limits::SWEEP_DRIFT_SECONDS, 1_000, false);
         check(1_001 + limits::SWEEP_DRIFT_SECONDS, 1_000, true);
         check(0, u64::MAX / 1_000_000_000, false);
+    }
+
+    /// Found in review: the height at which a body was found, of the other chain or an endpoint's word, was taken for the
+    /// one at which the packet was sent.
+    #[test]
+    fn a_found_packet_is_sent_by_the_height_that_is_proven() {
+        let packet = Packet {
+            sequence: 7,
+            source_client: "client-0".into(),
+            destination_client: "client-1".into(),
+            timeout_timestamp_seconds: 9_000,
+            payloads: Vec::new(),
+        };
+        let acknowledgement = Acknowledgement::universal_error();
+        let events =
+            [PacketEvent::Sent(packet.clone()), PacketEvent::WroteAck { packet: packet.clone(), acknowledgement }];
+        for event in events {
+            for height in [1, 500, u64::MAX] {
+                let found = EventClaim { height, tx: TxHash(Hash32([3; 32])), event: event.clone() };
+                let expect = EventClaim { height: 500, event: PacketEvent::Sent(packet.clone()), ..found.clone() };
+                assert_eq!(sent_by(500, &found), expect, "found at {height}");
+            }
+        }
     }
 }
