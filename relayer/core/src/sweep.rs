@@ -6,7 +6,7 @@
 //! | known here | proven on the source | proven on the destination | finding |
 //! | --- | --- | --- | --- |
 //! | nothing | commitment | | missed: its body is looked for, and held against the commitment |
-//! | nothing | no commitment, and a later one was sent | | ended without us: never asked for again |
+//! | nothing | no commitment, and a later one was sent by then | | ended without us: never asked for again |
 //! | open | no commitment | | ended: a job confirms how |
 //! | open, no acknowledgement | commitment | acknowledgement | acknowledged: its body is looked for |
 //!
@@ -59,6 +59,9 @@ pub struct Known {
     pub ended: SequenceSet,
     /// Those that are open.
     pub open: BTreeMap<u64, Progress>,
+    /// Of those that are open and were seen to be sent: the height of the source at which they were. One that is known by
+    /// its acknowledgement alone is not among them.
+    pub sent: BTreeMap<u64, u64>,
 }
 
 impl Known {
@@ -70,9 +73,11 @@ impl Known {
             _ if entry.acknowledgement.is_some() => Progress::Acknowledged,
             _ => Progress::Sent,
         };
-        let open = engine.packets().filter(|(key, _)| key.source == source);
-        let open = open.map(|(key, entry)| (key.sequence, progress(entry))).collect();
-        Self { ended: engine.ended(source).clone(), open }
+        let of_source = || engine.packets().filter(|(key, _)| key.source == source);
+        let open = of_source().map(|(key, entry)| (key.sequence, progress(entry))).collect();
+        let sent = of_source().filter(|(_, entry)| entry.sent_height > 0);
+        let sent = sent.map(|(key, entry)| (key.sequence, entry.sent_height)).collect();
+        Self { ended: engine.ended(source).clone(), open, sent }
     }
 
     fn newest(&self) -> u64 {
@@ -98,6 +103,8 @@ pub struct Round {
 pub struct Proven {
     /// Whether the source holds a commitment.
     pub committed: BTreeMap<u64, bool>,
+    /// The height of the source at which that was proven.
+    pub height: u64,
     /// Those that the destination holds an acknowledgement of.
     pub acknowledged: BTreeSet<u64>,
 }
@@ -120,8 +127,10 @@ pub struct Difference {
 pub struct Sweep {
     /// Ended, whether we knew of them or not.
     done: Ranges,
-    /// The newest sequence that is proven to have been sent.
+    /// The newest sequence that is known to have been sent, maybe after the state that is proven.
     newest: u64,
+    /// The newest sequence that was proven to be committed: it was sent before every later state.
+    committed: u64,
     /// The open packet after which the next round goes on.
     after: u64,
     /// The sequence after which the next round goes on with what only the chain's count speaks of.
@@ -144,11 +153,12 @@ impl Sweep {
         Round { unknown, open, unacknowledged, more }
     }
 
-    /// The difference between what is known and what was proven in a round that was asked for. Proven must be a state in
-    /// which all that is known has happened: one before it would show what was sent since as ended.
+    /// The difference between what is known and what was proven in a round that was asked for. What is known may have
+    /// happened after the proven state, as what was received elsewhere has: then it says nothing of what that state lacks.
     pub fn difference(&mut self, known: &Known, round: &Round, proven: &Proven) -> Difference {
         let mut difference = Difference { more: round.more, ..Difference::default() };
         let before = self.newest;
+        let sent_below = self.sent_in(known, proven);
         let committed = |sequence: &&u64| proven.committed.get(*sequence) == Some(&true);
         let gone = |sequence: &&u64| proven.committed.get(*sequence) == Some(&false);
         for sequence in round.unknown.iter().filter(committed) {
@@ -160,8 +170,8 @@ impl Sweep {
         }
         for sequence in round.unknown.iter().filter(gone) {
             self.missing.remove(sequence);
-            // Only what comes before one that was sent was sent itself: the others are still to come.
-            if *sequence < self.newest {
+            // Only what comes before one that was sent by then was sent itself: the others are still to come.
+            if *sequence < sent_below {
                 self.done.insert(*sequence, *sequence);
             }
         }
@@ -172,6 +182,15 @@ impl Sweep {
         // Where there was one beyond the newest, there may be more beyond it.
         difference.more |= self.newest > before && self.missing.len() < MISSING_MAX;
         difference
+    }
+
+    /// The newest sequence that was surely sent in the proven state: all below it were as well. One that is open counts
+    /// only where its sending was seen, and not above that state.
+    fn sent_in(&mut self, known: &Known, proven: &Proven) -> u64 {
+        let committed = proven.committed.iter().rev().find(|(_, committed)| **committed);
+        self.committed = committed.map_or(0, |(sequence, _)| *sequence).max(self.committed);
+        let seen = known.sent.iter().rev().find(|(_, height)| **height <= proven.height);
+        self.committed.max(known.ended.highest()).max(seen.map_or(0, |(sequence, _)| *sequence))
     }
 
     /// What is left of a difference once more is known: the scan may have brought what it was about to bring.

@@ -2,16 +2,23 @@
 
 use super::*;
 
+/// The height at which the packets of the rows were sent, and the one that is proven.
+const SENT_HEIGHT: u64 = 50;
+const HEIGHT: u64 = 100;
+
 fn known(ended: &[u64], open: &[(u64, Progress)]) -> Known {
     let mut set = SequenceSet::default();
     ended.iter().for_each(|sequence| set.insert(*sequence));
-    Known { ended: set, open: open.iter().copied().collect() }
+    // Where an acknowledgement is known, the sending may not have been seen.
+    let sent = open.iter().filter(|(_, progress)| *progress != Progress::Acknowledged);
+    Known { ended: set, open: open.iter().copied().collect(), sent: sent.map(|(at, _)| (*at, SENT_HEIGHT)).collect() }
 }
 
 /// What the source committed, answered for all that a round asks for.
 fn answer(round: &Round, committed: &[u64], acknowledged: &[u64]) -> Proven {
     let asked = round.unknown.iter().chain(&round.open);
     Proven {
+        height: HEIGHT,
         committed: asked.map(|sequence| (*sequence, committed.contains(sequence))).collect(),
         acknowledged: round.unacknowledged.iter().copied().filter(|sequence| acknowledged.contains(sequence)).collect(),
     }
@@ -66,6 +73,25 @@ fn what_ended_without_us_is_asked_for_once() {
     // What is still to come is asked for every time.
     assert_eq!(sweep.round(&known, None).unknown, (8..=7 + AHEAD).rev().collect::<Vec<_>>());
     assert_eq!(sweep.done.len(), 1);
+}
+
+/// Found in review: a packet that was received before the source's proven head had come to its sending made all that were
+/// sent before it, and after that head, count as ended for ever.
+#[test]
+fn what_was_sent_after_the_proven_state_does_not_count_as_ended() {
+    let check = |known: Known, expect: &[u64]| {
+        let mut sweep = Sweep::default();
+        let round = sweep.round(&known, None);
+        let _ = sweep.difference(&known, &round, &answer(&round, &[], &[]));
+        let round = sweep.round(&known, None);
+        let later = Proven { height: HEIGHT + 1, ..answer(&round, &[3, 4, 6], &[]) };
+        assert_eq!(sweep.difference(&known, &round, &later).missed, expect, "{known:?}");
+    };
+    let by_ack = known(&[1, 2], &[(5, Progress::Acknowledged)]);
+    check(by_ack.clone(), &[3, 4, 6]);
+    check(Known { sent: BTreeMap::from([(5, HEIGHT + 1)]), ..by_ack.clone() }, &[3, 4, 6]);
+    // One that was sent by then shows that those before it were.
+    check(Known { sent: BTreeMap::from([(5, HEIGHT)]), ..by_ack }, &[6]);
 }
 
 #[test]
@@ -177,22 +203,29 @@ struct Truth {
     committed: bool,
     acknowledged: bool,
     known: Option<Option<Progress>>,
+    /// The height of the source at which it was sent.
+    sent_height: u64,
 }
 
 fn world(draw: &mut Draw) -> BTreeMap<u64, Truth> {
     let count = draw.below(400);
-    let truth = |draw: &mut Draw| {
+    // What comes after this was sent after the state that is proven first.
+    let first = draw.below(2 * count + 1);
+    let truth = |draw: &mut Draw, sequence: u64| {
+        let late = sequence > first;
         let known = match draw.below(4) {
             0 => None,
             1 => Some(Some(Progress::Sent)),
             2 => Some(Some(draw.one_of([Progress::Acknowledged, Progress::Closing]))),
-            // Only what is not committed any more can be known to have ended.
+            // Only what is not committed any more can be known to have ended, and only once it was proven.
+            _ if late => None,
             _ => Some(None),
         };
         let committed = known != Some(None) && draw.below(3) > 0;
-        Truth { committed, acknowledged: draw.below(2) == 0, known }
+        let sent_height = if late { HEIGHT + 1 } else { SENT_HEIGHT };
+        Truth { committed, acknowledged: draw.below(2) == 0, known, sent_height }
     };
-    (1..=count).map(|sequence| (sequence, truth(draw))).collect()
+    (1..=count).map(|sequence| (sequence, truth(draw, sequence))).collect()
 }
 
 /// Whatever the world, however the chain counts and whatever cannot be proven at first: in the end exactly the
@@ -211,6 +244,9 @@ fn any_world_is_found_to_be_what_it_is() {
                 Some(None) => known.ended.insert(*sequence),
                 Some(Some(progress)) => {
                     known.open.insert(*sequence, progress);
+                    if progress == Progress::Sent {
+                        known.sent.insert(*sequence, truth.sent_height);
+                    }
                 }
                 None => {}
             }
@@ -220,18 +256,23 @@ fn any_world_is_found_to_be_what_it_is() {
             continue;
         }
         let (mut sweep, mut found) = (Sweep::default(), [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()]);
-        for _ in 0..40 {
+        for looks in 0..40 {
+            // The source's head comes to the late ones in the course of time.
+            let height = if looks < 5 { HEIGHT } else { HEIGHT + 1 };
             let round = sweep.round(&known, said);
-            let mut proven = Proven::default();
+            let mut proven = Proven { height, ..Proven::default() };
             for sequence in round.unknown.iter().chain(&round.open) {
                 // One in eight cannot be proven this time.
                 if draw.below(8) > 0 {
-                    proven.committed.insert(*sequence, world.get(sequence).is_some_and(|truth| truth.committed));
+                    let committed = |truth: &Truth| truth.committed && truth.sent_height <= height;
+                    proven.committed.insert(*sequence, world.get(sequence).is_some_and(committed));
                 }
             }
             let acknowledged = |sequence: &&u64| world.get(*sequence).is_some_and(|truth| truth.acknowledged);
             proven.acknowledged = round.unacknowledged.iter().filter(acknowledged).copied().collect();
-            let difference = sweep.difference(&known, &round, &proven);
+            let mut difference = sweep.difference(&known, &round, &proven);
+            // A job looks at what is open once more, in a state that is late enough.
+            difference.ended.retain(|sequence| world[sequence].sent_height <= height);
             for (all, new) in found.iter_mut().zip([difference.missed, difference.ended, difference.acknowledged]) {
                 all.extend(new);
             }
@@ -252,7 +293,7 @@ fn any_world_is_found_to_be_what_it_is() {
             expected(|truth| truth.committed && truth.acknowledged && truth.known == Some(Some(Progress::Sent))),
             "acknowledged, seed {seed}"
         );
-        let newest_sent = sweep.newest;
+        let newest_sent = sweep.sent_in(&known, &Proven { height: HEIGHT + 1, ..Proven::default() });
         let past = sweep.round(&known, said).unknown.into_iter().filter(|sequence| *sequence <= newest_sent);
         assert_eq!(past.collect::<BTreeSet<_>>(), found[0], "only missing bodies are asked for again, seed {seed}");
         for (count, all) in kinds.iter_mut().zip(&found) {

@@ -286,7 +286,7 @@ impl Sweeper {
         let paths = round.unacknowledged.iter().map(path(Kind::Acknowledgement, &there.client_id)).collect();
         let acks = there.chain.facts(heights.destination, paths).await?;
         let mut facts = Facts {
-            proven: Proven::default(),
+            proven: Proven { height: heights.source, ..Proven::default() },
             committed: BTreeMap::new(),
             acks: BTreeMap::new(),
             heights,
