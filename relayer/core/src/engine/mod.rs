@@ -33,8 +33,9 @@
 //!
 //! # Lanes
 //!
-//! What has piled up (kept over a restart, scanned from more than [`limits::LIVE_BLOCKS`] behind, found by the sweep)
-//! is worked on in a lane of its own. Where both lanes have something due for a side, they have its batches in turn, so
+//! What has piled up (kept over a restart, scanned from more than [`limits::LIVE_BLOCKS`] behind) or was refused
+//! is worked on in a lane of its own, what was refused fewer times first: packets that are refused each time hold up
+//! others by one try each. Where both lanes have something due for a side, they have its batches in turn, so
 //! that a backlog of any length takes at most every second batch from new packets, and is never starved by them.
 //!
 //! # Cost

@@ -133,7 +133,9 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn due_by_walking(&self, kind: JobKind, to: Side) -> Vec<Key> {
         let due = |key: &&Key| self.due_need(**key).is_some_and(|need| need.kind == kind && need.to == to);
-        self.packets.keys().filter(due).copied().collect()
+        let mut keys: Vec<Key> = self.packets.keys().filter(due).copied().collect();
+        keys.sort_by_key(|key| self.packets.get(key).map(|entry| entry.refusals));
+        keys
     }
 }
 
@@ -171,7 +173,7 @@ impl View<'_> {
         let start = self.start_height(entry, need, head);
         let waits = self.until_deadline(key, entry);
         if head.height >= start {
-            Place { due: Some((need.kind, need.to, entry.lane)), ..waits }
+            Place { due: Some(((need.kind, need.to, entry.lane), entry.refusals)), ..waits }
         } else {
             Place { height: Some((need.to, start)), ..waits }
         }

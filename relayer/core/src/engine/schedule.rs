@@ -11,8 +11,8 @@ use super::types::{JobKind, Key, Lane, Side};
 /// Where one packet stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Due for this kind of job to this side, in this lane.
-    pub(super) due: Option<(JobKind, Side, Lane)>,
+    /// Due for this kind of job to this side, in this lane, after those that were refused fewer times.
+    pub(super) due: Option<((JobKind, Side, Lane), u32)>,
     /// To be looked at when this side has reached this height.
     pub(super) height: Option<(Side, u64)>,
     /// To be looked at when this side has reached this time, in seconds.
@@ -22,15 +22,15 @@ pub(super) struct Place {
 /// All places.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schedule {
-    due: BTreeMap<(JobKind, Side, Lane), BTreeSet<Key>>,
+    due: BTreeMap<(JobKind, Side, Lane), BTreeSet<(u32, Key)>>,
     heights: BTreeMap<Side, BTreeSet<(u64, Key)>>,
     seconds: BTreeMap<Side, BTreeSet<(u64, Key)>>,
 }
 
 impl Schedule {
     pub(super) fn put(&mut self, key: Key, place: Place) {
-        if let Some(job) = place.due {
-            self.due.entry(job).or_default().insert(key);
+        if let Some((job, refusals)) = place.due {
+            self.due.entry(job).or_default().insert((refusals, key));
         }
         if let Some((side, height)) = place.height {
             self.heights.entry(side).or_default().insert((height, key));
@@ -41,8 +41,8 @@ impl Schedule {
     }
 
     pub(super) fn remove(&mut self, key: Key, place: Place) {
-        if let Some(keys) = place.due.and_then(|job| self.due.get_mut(&job)) {
-            keys.remove(&key);
+        if let Some((job, refusals)) = place.due {
+            self.due.entry(job).or_default().remove(&(refusals, key));
         }
         if let Some((side, height)) = place.height {
             self.heights.entry(side).or_default().remove(&(height, key));
@@ -52,9 +52,9 @@ impl Schedule {
         }
     }
 
-    /// Those that are due for a job, in order. A leader may have made progress since: look before it is taken.
+    /// Those that are due for a job, those that were refused fewer times first, and then in order. A leader may have made progress since: look before it is taken.
     pub(super) fn due(&self, job: (JobKind, Side, Lane)) -> impl Iterator<Item = Key> + '_ {
-        self.due.get(&job).into_iter().flatten().copied()
+        self.due.get(&job).into_iter().flatten().map(|(_, key)| *key)
     }
 
     /// Those that waited for this height or this time of a side.

@@ -324,7 +324,8 @@ impl Entry {
         }
     }
 
-    /// Backs off, or parks; says whether the state changed.
+    /// Backs off, or parks; says whether the state changed. What was refused waits behind what was not: else packets that
+    /// are refused each time would hold up all that come after them.
     fn failed(&mut self, (code, class, message): (&'static str, Class, String), (to, head): (Side, u64)) -> bool {
         let transient = class == Class::Transient;
         let (count, most) = if transient {
@@ -332,11 +333,13 @@ impl Entry {
             (self.failures, limits::TRANSIENT_BACKOFF_BLOCKS_MAX)
         } else {
             self.refusals = self.refusals.saturating_add(1);
+            self.lane = Lane::Backlog;
             (self.refusals, limits::BACKOFF_BLOCKS_MAX)
         };
         let wait = 1u64.checked_shl(count.saturating_sub(1)).unwrap_or(most).min(most);
         self.not_before = Some((to, head.saturating_add(wait)));
-        if transient || self.refusals < limits::REFUSALS_MAX {
+        // One that is parked already is still refunded when its time has come; that it is refused again is no news.
+        if transient || self.refusals < limits::REFUSALS_MAX || matches!(self.state, State::Parked(_)) {
             return false;
         }
         self.state = State::Parked(ParkReason { code, message });

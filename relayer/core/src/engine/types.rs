@@ -95,7 +95,7 @@ impl Outcome {
 pub enum Lane {
     /// Heard of soon after it happened.
     Live,
-    /// Heard of late: kept over a restart, scanned from far behind, or found by the sweep.
+    /// Heard of late, kept over a restart or scanned from far behind; or refused.
     Backlog,
 }
 

@@ -106,3 +106,64 @@ fn lanes_follow_from_where_a_packet_was_heard_of() {
     restored.restore(KEY, Entry::new(packet(1), State::Sent, Timestamp::from_seconds(1)));
     assert_eq!(restored.packet(&KEY).map(|entry| entry.lane), Some(Lane::Backlog), "kept over a restart");
 }
+
+/// Ends every job: what `poison` says is refused, all else is delivered. Gives the refunds that were delivered.
+fn refunds(engine: &mut Engine, poison: impl Fn(u64) -> bool, effects: &mut Vec<Effect>) -> Vec<u64> {
+    let mut refunded = Vec::new();
+    for job in engine.due() {
+        let mut items = Vec::new();
+        for key in &job.items {
+            let refused = job.kind == JobKind::Timeout && poison(key.sequence);
+            if job.kind == JobKind::Timeout && !refused {
+                refunded.push(key.sequence);
+            }
+            let outcome = ItemOutcome::Delivered { height: HEAD + 1_000_000 };
+            items.push((*key, if refused { failure(Class::Permanent) } else { outcome }));
+        }
+        effects.extend(engine.step(Event::JobDone { job: job.id, items }));
+    }
+    refunded
+}
+
+/// Found in review: refunds that are refused each time kept their places before all others, also over a restart.
+#[test]
+fn poisonous_refunds_hold_up_an_honest_one_by_one_try_each() {
+    // So many that some of them are due after each block, however long each backs off.
+    let poison = 2 * limits::BACKOFF_BLOCKS_MAX * ITEMS as u64;
+    for restarts in [false, true] {
+        let mut engine = alone();
+        (1..=poison).for_each(|sequence| drop(engine.step(sent_at(sequence, HEAD))));
+        let _ = engine.step(head(Side::B, HEAD + 1, TIMEOUT_SECONDS));
+        // First tries of all of them, and some more.
+        let (mut height, mut effects) = (HEAD, Vec::new());
+        let mut block = |engine: &mut Engine| {
+            height += 1;
+            let _ = engine.step(head(Side::A, height, height));
+            refunds(engine, |sequence| sequence <= poison, &mut effects)
+        };
+        (0..poison / ITEMS as u64 + 80).for_each(|_| assert_eq!(block(&mut engine), [] as [u64; 0]));
+        let _ = engine.step(sent_at(poison + 1, HEAD));
+        if restarts {
+            let entry = engine.packet(&Key { source: Side::A, sequence: poison + 1 }).expect("open").clone();
+            engine.restore(Key { source: Side::A, sequence: poison + 1 }, entry);
+        }
+        let batches = (1..=10).find(|_| block(&mut engine).contains(&(poison + 1)));
+        assert!(batches.is_some_and(|batches| batches <= 2), "restarted {restarts}: {batches:?} batches");
+    }
+}
+
+/// Found in review: a parked packet whose refund is refused was entered anew after each try, so written down for ever.
+#[test]
+fn a_parked_packet_that_is_refused_again_is_no_news() {
+    let mut engine = alone();
+    let _ = engine.step(sent_at(1, HEAD));
+    let _ = engine.step(head(Side::B, HEAD + 1, TIMEOUT_SECONDS));
+    let (mut effects, mut tries) = (Vec::new(), 0);
+    for height in 1..=2_000 {
+        let _ = engine.step(head(Side::A, HEAD + height, 200));
+        tries += u32::from(!engine.clone().due().is_empty());
+        assert_eq!(refunds(&mut engine, |_| true, &mut effects), [] as [u64; 0]);
+    }
+    assert!(tries > 2 * limits::REFUSALS_MAX, "{tries} tries");
+    assert_eq!(effects, [Effect::Entered { key: KEY }], "it is parked once");
+}
