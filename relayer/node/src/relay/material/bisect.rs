@@ -83,16 +83,18 @@ impl Bisection {
         Ok(Self { light_client, holder, known, base, aim: target, target, asked: 0, messages: Vec::new() })
     }
 
-    /// The height whose header is needed next; `None` when the target is reached, or as much as fits into one go.
+    /// The height whose header is needed next; `None` when the target is reached, or as much as fits into one go. When the
+    /// looks run out after some updates, those are worth sending: the next go begins further up.
     #[must_use]
     pub fn wants(&self) -> Option<u64> {
-        (self.base.0 < self.target && self.messages.len() < UPDATES_MAX).then_some(self.aim)
+        let fits = self.messages.len() < UPDATES_MAX && (self.asked < ASKED_MAX || self.messages.is_empty());
+        (self.base.0 < self.target && fits).then_some(self.aim)
     }
 
     /// Takes the header that was wanted.
     ///
     /// # Errors
-    /// It does not hold, or too many were looked at.
+    /// It does not hold, or too many were looked at without any update.
     pub fn take(&mut self, update: Vec<u8>, now: Timestamp) -> Result<(), MaterialError> {
         self.asked = self.asked.saturating_add(1);
         if self.asked > ASKED_MAX {

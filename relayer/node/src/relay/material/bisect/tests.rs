@@ -129,6 +129,29 @@ fn one_go_is_bounded_and_the_next_goes_on() {
     on_chain(&chain, reached, &way.into_messages(), now);
 }
 
+/// Found in review: when the looks ran out, the updates that had been reached were thrown away, and so for ever.
+#[test]
+fn what_was_reached_when_the_looks_run_out_is_kept() {
+    let chain = rolling(80, |height| height % 2 == 0);
+    let now = now(&chain, 80);
+    let mut way = start(&chain, 2, 80).unwrap();
+    while way.messages.is_empty() {
+        let height = way.wants().unwrap();
+        way.take(chain.full_update(height), now).unwrap();
+    }
+    way.asked = ASKED_MAX;
+    assert_eq!(way.wants(), None);
+    let reached = way.reached();
+    assert!(reached > 2 && reached < 80, "{reached}");
+    on_chain(&chain, 2, &way.into_messages(), now);
+    // Without any update there is nothing to go on from.
+    let mut way = start(&chain, 2, 80).unwrap();
+    way.asked = ASKED_MAX;
+    let height = way.wants().unwrap();
+    let got = way.take(chain.full_update(height), now);
+    assert!(matches!(got, Err(MaterialError::TooFar { .. })), "{got:?}");
+}
+
 #[test]
 fn another_state_than_the_client_holds_is_refused() {
     let chain = rolling(10, |_| false);
