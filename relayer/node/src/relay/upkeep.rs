@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::job::{ClientUpdate, PathContext, PathSide};
 use super::limits;
 use super::material::bisect::Holder;
-use super::material::native::{look, updates, Standing};
+use super::material::native::{believe, look, updates, Standing};
 use super::material::{Material, MaterialError, Native};
 use super::send::{Note, SendError};
 use crate::chain::evidence::kept;
@@ -111,6 +111,8 @@ async fn refresh(
         show(context, keepers, side, (native, &standing)).await?;
         return Ok(pause);
     }
+    // A height that cannot be would look as if somebody else had refreshed the client.
+    believe(context, side, &standing)?;
     let now = to.chain.watch().borrow().timestamp;
     let rank = rank(keepers, &context.name, (&to.client_id, standing.latest_height));
     let head = from.chain.head();

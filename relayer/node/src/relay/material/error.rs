@@ -89,6 +89,21 @@ pub enum MaterialError {
         /// Most headers at once.
         max: usize,
     },
+    /// An endpoint's word on what the client knows is ahead of what can be.
+    #[error(
+        "client {client} on {chain} knows height {latest} of the judged chain, says the endpoint, but the verified head is \
+         {head}; it is asked again, and if that lasts use another endpoint or let our light client catch up"
+    )]
+    Ahead {
+        /// Chain that the client is on.
+        chain: String,
+        /// Client.
+        client: String,
+        /// What the endpoint says that the client knows.
+        latest: u64,
+        /// Verified head of the judged chain.
+        head: u64,
+    },
     /// Misbehaviour cannot be shown to the client.
     #[error("misbehaviour of {judged} is not shown to client {client} on {chain}: {reason}")]
     NotShown {
@@ -130,6 +145,7 @@ impl MaterialError {
             Self::OtherState { .. } => "NODE-MAT-005",
             Self::TooFar { .. } => "NODE-MAT-006",
             Self::NotShown { .. } => "NODE-MAT-008",
+            Self::Ahead { .. } => "NODE-MAT-009",
             Self::Refused(rejection) => rejection.code,
             Self::Prove(error) => error.code(),
             Self::Chain(error) => error.code,
@@ -149,7 +165,7 @@ impl MaterialError {
             Self::NoClient { .. } | Self::Terms { .. } => Class::Config,
             Self::Frozen { .. } | Self::Expired { .. } | Self::TooFar { .. } => Class::Transient,
             // One endpoint's word against another's: nothing is sent, and it is looked at again.
-            Self::OtherState { .. } | Self::NotShown { .. } => Class::Transient,
+            Self::OtherState { .. } | Self::NotShown { .. } | Self::Ahead { .. } => Class::Transient,
             Self::Refused(rejection) => rejection.class,
             Self::Prove(error) => error.class(),
             Self::Chain(error) => error.class,

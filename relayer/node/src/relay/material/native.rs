@@ -18,6 +18,10 @@ use crate::relay::job::{failed, ClientUpdate, OnChainClient, PathContext, PathSi
 /// keep the states of the last blocks, and the update is saved.
 const KNOWN_HEIGHT_BLOCKS_MAX: u64 = 50;
 
+/// How far above our own verified head an on-chain client's newest height is believed: another operator's light client
+/// may be ahead by that, and ours follows in a moment.
+const AHEAD_BLOCKS_MAX: u64 = 20;
+
 /// An on-chain client that can be convinced.
 #[derive(Debug, Clone)]
 pub(in crate::relay) struct Standing {
@@ -42,6 +46,7 @@ fn outcome(error: &MaterialError) -> ItemOutcome {
 async fn make(context: &PathContext, job: &Job, native: &Native, items: &Items) -> Result<Prepared, MaterialError> {
     let (to, from) = (context.side(job.to), context.side(job.to.other()));
     let standing = look(context, job.to, native).await?;
+    believe(context, job.to, &standing)?;
     let height = proof_height(from, &standing, job.min_proof_height).await?;
     let target = height.saturating_add(1);
     let (messages, reached) = updates((to, from), native, &standing, target).await?;
@@ -74,7 +79,9 @@ pub(in crate::relay) async fn look(
     let to = context.side(side);
     let claim = to.chain.source().client(&to.client_id).await?;
     let latest_height = claim.as_ref().map_or(0, |claim| claim.latest_height);
-    native.remember(latest_height);
+    if is_plausible(latest_height, context.side(side.other()).chain.status().trusted_height) {
+        native.remember(latest_height);
+    }
     let terms = claim.as_ref().and_then(|claim| claim.native.as_ref());
     let expires = terms.and_then(|native| Some((native.expires_at()?, native.trusting_period_seconds)));
     let judged = judge(to, native, claim);
@@ -83,6 +90,39 @@ pub(in crate::relay) async fn look(
     let seen = OnChainClient { chain, client, latest_height, expires, stopped };
     context.observer.client_stands(&context.name, side, &seen);
     judged
+}
+
+/// Whether a height that an on-chain client is said to know can be one, from where our own light client stands.
+const fn is_plausible(latest_height: u64, trusted_height: u64) -> bool {
+    latest_height <= trusted_height.saturating_add(AHEAD_BLOCKS_MAX)
+}
+
+/// Refuses to act on a client that is said to know what cannot be known yet: it would never be refreshed, and no packet
+/// would go through it.
+///
+/// # Errors
+/// It is, so an endpoint lies, or our own light client is far behind.
+pub(in crate::relay) fn believe(
+    context: &PathContext,
+    side: catenary_core::engine::Side,
+    standing: &Standing,
+) -> Result<(), MaterialError> {
+    let (to, judged) = (context.side(side), &context.side(side.other()).chain);
+    let holder = Holder { chain: to.chain.name().to_owned(), client: to.client_id.clone() };
+    let believed = believable(&holder, standing.latest_height, judged.status().trusted_height);
+    if let Err(error) = &believed {
+        context.observer.endpoint_failed(to.chain.name(), error.code());
+    }
+    believed
+}
+
+fn believable(holder: &Holder, latest: u64, head: u64) -> Result<(), MaterialError> {
+    let Holder { chain, client } = holder.clone();
+    if is_plausible(latest, head) {
+        Ok(())
+    } else {
+        Err(MaterialError::Ahead { chain, client, latest, head })
+    }
 }
 
 fn judge(to: &PathSide, native: &Native, claim: Option<ClientClaim>) -> Result<Standing, MaterialError> {
@@ -213,5 +253,29 @@ async fn refusal(context: &PathContext, job: &Job, (key, entry): (Key, &Entry), 
     match error {
         ProveError::Claim { .. } => not_there(context, job, (key, entry), outcome).await,
         _ => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catenary_light_clients::Class;
+
+    use super::*;
+
+    /// Found in review: an endpoint that made up a newest height kept a client from being refreshed until it expired.
+    #[test]
+    fn a_height_that_a_client_cannot_know_yet_is_an_endpoint_that_fails() {
+        let holder = Holder { chain: "west".into(), client: "07-tendermint-0".into() };
+        let check = |latest: u64, head: u64, expect: Result<(), (&str, Class)>| {
+            let got = believable(&holder, latest, head).map_err(|error| (error.code(), error.class()));
+            assert_eq!(got, expect, "{latest} with the head at {head}");
+        };
+        let ahead = Err(("NODE-MAT-009", Class::Transient));
+        check(0, 0, Ok(()));
+        check(90, 100, Ok(()));
+        check(100 + AHEAD_BLOCKS_MAX, 100, Ok(()));
+        check(101 + AHEAD_BLOCKS_MAX, 100, ahead);
+        check(u64::MAX, 100, ahead);
+        check(u64::MAX, u64::MAX, Ok(()));
     }
 }
