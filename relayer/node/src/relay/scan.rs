@@ -1,5 +1,6 @@
 //! The scan: walks a side's blocks gap-free from a durable cursor, never above the verified head.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::job::PathContext;
 use super::limits;
 use super::screen::screen;
+use crate::chain::endpoints::Endpoints;
 use crate::chain::ProveError;
 use crate::failpoint::failpoint;
 use crate::platform;
@@ -96,9 +98,12 @@ impl Scan {
 
     /// The claims of these blocks that are this path's and hold.
     async fn proven(&self, from: u64, to: u64) -> Result<Vec<EventClaim>, ProveError> {
-        let claims = self.context.side(self.side).chain.source().events(from, to).await?;
-        let ours = claims.into_iter().filter(|claim| self.is_ours(&claim.event)).collect();
-        screen(&self.context, self.side, ours, (from, to)).await
+        let endpoints = self.context.side(self.side).chain.endpoints();
+        let judge = |claims: Vec<EventClaim>| {
+            let ours = claims.into_iter().filter(|claim| self.is_ours(&claim.event)).collect();
+            screen(&self.context, self.side, ours, (from, to))
+        };
+        first_that_holds(endpoints, (from, to), judge).await
     }
 
     /// Whether an event belongs to this path, by the clients on both ends.
@@ -110,5 +115,67 @@ impl Scan {
             PacketEvent::Sent(_) | PacketEvent::Acknowledged(_) | PacketEvent::TimedOut(_) => (here, there),
         };
         packet.source_client == source.client_id && packet.destination_client == destination.client_id
+    }
+}
+
+/// The events of the first endpoint whose claims hold. One whose claims are refused by a proof is blamed once another has
+/// shown the same blocks rightly: alone, it may be the chain that is odd. When none is left, the first refusal is told.
+async fn first_that_holds<F>(
+    endpoints: &Endpoints,
+    (from, to): (u64, u64),
+    judge: impl Fn(Vec<EventClaim>) -> F,
+) -> Result<Vec<EventClaim>, ProveError>
+where
+    F: Future<Output = Result<Vec<EventClaim>, ProveError>> + Send,
+{
+    let mut refused: Vec<(usize, ProveError)> = Vec::new();
+    loop {
+        let but: Vec<usize> = refused.iter().map(|(by, _)| *by).collect();
+        let told = match endpoints.events_told(from, to, &but).await {
+            Ok(told) => told,
+            Err(error) => return Err(refused.into_iter().next().map_or(error.into(), |(_, first)| first)),
+        };
+        match judge(told.answer).await {
+            Err(error @ (ProveError::Claim { .. } | ProveError::Protocol(_))) => refused.push((told.by, error)),
+            Ok(claims) => {
+                for (by, error) in &refused {
+                    endpoints.refused(*by, error.code(), &error.to_string());
+                }
+                return Ok(claims);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::chain::endpoints::testing::Fake;
+    use crate::chain::endpoints::Unobserved;
+
+    /// Found in review: an endpoint with a made-up event was asked again and again, and nobody else.
+    #[tokio::test]
+    async fn an_endpoint_whose_claims_are_refused_gives_way_to_another() {
+        let lie = || ProveError::Claim { path: "0x".into(), claim: "holds nothing", height: 5 };
+        // The first `liars` of two endpoints are refused.
+        let check = |liars: usize, expect: Result<(), &'static str>, up: [bool; 2]| async move {
+            let members = ["e0", "e1"].map(|name| Fake::default().member(name)).to_vec();
+            let endpoints = Endpoints::new("test", members, Arc::new(Unobserved));
+            let asked = AtomicUsize::new(0);
+            let judge = |claims| {
+                let outcome = if asked.fetch_add(1, Ordering::Relaxed) < liars { Err(lie()) } else { Ok(claims) };
+                async move { outcome }
+            };
+            let got = first_that_holds(&endpoints, (1, 9), judge).await;
+            assert_eq!(got.map(|_| ()).map_err(|error| error.code()), expect, "{liars} lie");
+            assert_eq!([0, 1].map(|at| endpoints.standing(at).up), up, "{liars} lie");
+        };
+        check(0, Ok(()), [true, true]).await;
+        check(1, Ok(()), [false, true]).await;
+        // All say the same: the blocks are asked for again, and nobody is left out.
+        check(2, Err(ProveError::CLAIM_CODE), [true, true]).await;
     }
 }
