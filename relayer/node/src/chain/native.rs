@@ -83,6 +83,22 @@ impl Chain {
         Ok(update)
     }
 
+    /// The update of one height, known or not: where the light client has verified that height, another header is a
+    /// contradiction, and is treated as one.
+    ///
+    /// # Errors
+    /// The endpoint failed, or it gave another header than the one that is retained.
+    pub async fn uncontradicted_update(&self, height: u64) -> Result<Vec<u8>, ProveError> {
+        let update = self.update_at(height).await?;
+        // A header is retained when it is the newest one, when the state after it can be proven, and when the one below
+        // can, since that is in it.
+        let is_newest = self.status().trusted_height == height;
+        if is_newest || self.retains(height) || self.retains(height.saturating_sub(1)) {
+            self.repeated(&update)?;
+        }
+        Ok(update)
+    }
+
     /// Whether the state after block `height` can be proven from what is retained, without waiting for anything.
     #[must_use]
     pub fn retains(&self, height: u64) -> bool {
@@ -93,3 +109,6 @@ impl Chain {
 fn proven<T>(claim: &ProofClaim, fact: T) -> Result<Proven<T>, ProveError> {
     Ok(Proven { fact, proof: claim.proof.clone() })
 }
+
+#[cfg(test)]
+mod tests;

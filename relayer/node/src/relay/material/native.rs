@@ -176,11 +176,12 @@ pub(in crate::relay) async fn updates(
         return Ok((Vec::new(), known));
     }
     let last = from.chain.trusted_update(target).await?;
-    let first = from.chain.update_at(known).await?;
+    // Another operator's light client may know them, ours may not: what ours knows, they must be.
+    let first = from.chain.uncontradicted_update(known).await?;
     let holder = Holder { chain: to.chain.name().to_owned(), client: to.client_id.clone() };
     let mut way = Bisection::start(&native.judged, (&holder, &standing.native), (known, first), target)?;
     while let Some(height) = way.wants() {
-        let update = if height == target { last.clone() } else { from.chain.update_at(height).await? };
+        let update = if height == target { last.clone() } else { from.chain.uncontradicted_update(height).await? };
         way.take(update, platform::now())?;
     }
     let reached = way.reached();
