@@ -228,6 +228,24 @@ fn world(draw: &mut Draw) -> BTreeMap<u64, Truth> {
     (1..=count).map(|sequence| (sequence, truth(draw, sequence))).collect()
 }
 
+/// What is known of a world. Where an acknowledgement is known, the sending was not seen.
+fn known_in(world: &BTreeMap<u64, Truth>) -> Known {
+    let mut known = Known::default();
+    for (sequence, truth) in world {
+        match truth.known {
+            Some(None) => known.ended.insert(*sequence),
+            Some(Some(progress)) => {
+                known.open.insert(*sequence, progress);
+                if progress == Progress::Sent {
+                    known.sent.insert(*sequence, truth.sent_height);
+                }
+            }
+            None => {}
+        }
+    }
+    known
+}
+
 /// Whatever the world, however the chain counts and whatever cannot be proven at first: in the end exactly the
 /// difference has been found, and then nothing of the past is asked for any more.
 #[test]
@@ -238,19 +256,7 @@ fn any_world_is_found_to_be_what_it_is() {
         let world = world(&mut draw);
         let newest = world.len() as u64;
         let said = draw.one_of([None, Some(0), Some(newest), Some(u64::MAX)]);
-        let mut known = Known::default();
-        for (sequence, truth) in &world {
-            match truth.known {
-                Some(None) => known.ended.insert(*sequence),
-                Some(Some(progress)) => {
-                    known.open.insert(*sequence, progress);
-                    if progress == Progress::Sent {
-                        known.sent.insert(*sequence, truth.sent_height);
-                    }
-                }
-                None => {}
-            }
-        }
+        let known = known_in(&world);
         // Without a count, only those that follow the known ones closely can be found.
         if said.unwrap_or_default() < newest && known.newest() + AHEAD < newest {
             continue;
