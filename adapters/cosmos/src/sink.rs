@@ -22,6 +22,8 @@ const SIMULATE: &str = "/cosmos.tx.v1beta1.Service/Simulate";
 const WRONG_SEQUENCE: u32 = 32;
 /// "tx already in mempool" (cosmos-sdk `types/errors`).
 const ALREADY_IN_POOL: u32 = 19;
+/// "mempool is full" (cosmos-sdk `types/errors`).
+const POOL_FULL: u32 = 20;
 /// Code space of ibc-go's channel errors, and in it "packet messages are redundant" (`04-channel/types/errors.go`).
 const CHANNEL: &str = "channel";
 const REDUNDANT: u32 = 22;
@@ -182,6 +184,10 @@ fn broadcast_outcome(chain: &str, answer: &tx_sync::Response) -> Broadcast {
         }
         (codespace, code) => {
             let error = Error::Refused { chain: chain.to_owned(), codespace: shorten(codespace), code, reason };
+            // A full pool says nothing of the transaction, which another pool may hold.
+            if (codespace, code) == (SDK, POOL_FULL) {
+                return Broadcast::Unknown(error.into());
+            }
             Broadcast::Refused(error.into())
         }
     }
@@ -191,10 +197,9 @@ fn broadcast_outcome(chain: &str, answer: &tx_sync::Response) -> Broadcast {
 fn broadcast_failure(error: Error) -> Broadcast {
     match &error {
         Error::Node { reason, .. } if reason.contains(IN_CACHE_WORDS) => Broadcast::Accepted,
-        // The node answered, and what it said is that it took nothing.
-        Error::Node { reason, .. } if reason.contains("mempool is full") || reason.contains("tx too large") => {
-            Broadcast::Refused(error.into())
-        }
+        // The node answered, and what it said is that no node takes this. A full pool is none of these: it says nothing
+        // of the transaction, which another pool may hold.
+        Error::Node { reason, .. } if reason.contains("tx too large") => Broadcast::Refused(error.into()),
         _ => Broadcast::Unknown(error.into()),
     }
 }

@@ -45,8 +45,11 @@ fn refusal(error: &JsonRpcError) -> Refusal {
     } else if has(&["noncetoohigh", "noncegap", "noncetoodistant", "replacementtransaction", "replacementunderpriced"])
     {
         Refusal::Nonce
-    } else if has(&["poolisfull", "poollimit", "timeout", "internalerror"]) || matches!(error.code, -32603 | -32005) {
-        // A full pool, an internal error and a rate limit (EIP-1474) say nothing of the transaction itself.
+    } else if has(&["poolisfull", "poollimit", "transactionunderpriced", "timeout", "internalerror"])
+        || matches!(error.code, -32603 | -32005)
+    {
+        // A full pool, which geth words as a price that is too low for it, an internal error and a rate limit (EIP-1474)
+        // say nothing of the transaction itself: another pool may hold it.
         Refusal::Unclear
     } else {
         Refusal::Final
@@ -298,5 +301,13 @@ mod tests {
         // JSON-RPC and EIP-1474
         check(-32603, "Internal error", Refusal::Unclear);
         check(-32005, "request rate limited", Refusal::Unclear);
+    }
+
+    #[test]
+    fn a_price_that_is_too_low_for_a_full_pool_is_not_final() {
+        for message in ["transaction underpriced", "transaction underpriced: tip needed 1, tip permitted 0"] {
+            let error = JsonRpcError { code: -32000, message: message.to_owned(), data: None };
+            assert_eq!(refusal(&error), Refusal::Unclear, "{message}");
+        }
     }
 }

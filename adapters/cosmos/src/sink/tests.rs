@@ -55,7 +55,7 @@ fn each_answer_to_a_broadcast_has_one_meaning() {
         ("sequence", value(BAD_SEQUENCE), "nonce"),
         ("same code, other space", with("wasm", 32), "refused"),
         ("signature", value(BAD_SIGNATURE), "refused"),
-        ("pool full", with("sdk", 20), "refused"),
+        ("same code, other space", with("wasm", 20), "refused"),
         ("no money", with("sdk", 5), "refused"),
     ];
     for (name, body, expect) in rows {
@@ -79,7 +79,6 @@ fn a_failed_broadcast_is_unknown_unless_the_node_says_more() {
     let garbled = Error::Answer { endpoint: "e".into(), method: "m".into(), reason: "x".into() };
     let rows = [
         ("seen before", node_error(IN_CACHE), "accepted"),
-        ("pool full", node("mempool is full: number of txs 5000 (max: 5000)"), "refused"),
         ("too large", node("tx too large. Max size is 1048576, but got 2000000"), "refused"),
         ("other words", node("timed out waiting for tx to be included in a block"), "unknown"),
         ("timeout", timeout, "unknown"),
@@ -90,6 +89,18 @@ fn a_failed_broadcast_is_unknown_unless_the_node_says_more() {
     for (name, error, expect) in rows {
         assert_eq!(code(&broadcast_failure(error)), expect, "{name}");
     }
+}
+
+#[test]
+fn a_full_pool_says_nothing_of_the_transaction() {
+    let mut body = value(BAD_SIGNATURE);
+    body["result"]["code"] = json!(20);
+    body["result"]["codespace"] = json!("sdk");
+    let Broadcast::Unknown(error) = broadcast(&body) else { unreachable!("another pool may hold it") };
+    assert_eq!(error.class, catenary_light_clients::Class::Transient);
+    let reason = "mempool is full: number of txs 5000 (max: 5000)".to_owned();
+    let error = Error::Node { endpoint: "e".into(), method: "broadcast_tx_sync".into(), code: -32603, reason };
+    assert_eq!(code(&broadcast_failure(error)), "unknown");
 }
 
 #[test]
