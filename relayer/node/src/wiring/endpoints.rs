@@ -100,7 +100,8 @@ impl ReplacingSink for AnyReplacer {
         let mut failure = None;
         for endpoint in &self.0 {
             match endpoint.replacement(previous).await {
-                Err(error) if error.class == Class::Transient => failure = Some(error),
+                // What one endpoint says of the price or of itself is no word of the others. A bug is ours.
+                Err(error) if error.class != Class::Bug => failure = Some(error),
                 answered => return answered,
             }
         }
@@ -249,4 +250,37 @@ impl Admission for ChainAdmission {
 pub(super) async fn first_update(source: &Arc<dyn ChainSource>, config: &ChainConfig) -> Result<Vec<u8>, WiringError> {
     let height = config.anchor.height;
     source.updates(height, height).await?.into_iter().next().ok_or_else(|| no_header(config))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
+    use catenary_api::{Error, TxHash};
+    use catenary_light_clients::Hash32;
+
+    use super::*;
+
+    /// Says one thing.
+    struct Says(catenary_api::Result<Option<UnsignedTx>>);
+
+    #[async_trait]
+    impl ReplacingSink for Says {
+        async fn replacement(&self, _: &SignedTx) -> catenary_api::Result<Option<UnsignedTx>> {
+            self.0.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_refuses_to_price_does_not_keep_the_others_from_it() {
+        let tx = UnsignedTx { digest: Hash32([1; 32]), payload: Vec::new(), nonce: 1, gas_limit: 1, size_bytes: 1 };
+        let previous = SignedTx { bytes: Vec::new(), hash: TxHash(Hash32([7; 32])) };
+        for class in [Class::Transient, Class::Permanent, Class::Misbehaviour, Class::Config, Class::Bug] {
+            let error = || Error { code: "TEST-001", class, message: String::new() };
+            let (fails, prices) = (Arc::new(Says(Err(error()))), Arc::new(Says(Ok(Some(tx.clone())))));
+            let priced = AnyReplacer(vec![fails.clone(), prices]).replacement(&previous).await;
+            assert_eq!(priced.is_ok(), class != Class::Bug, "{class:?}");
+            assert_eq!(AnyReplacer(vec![fails]).replacement(&previous).await, Err(error()), "{class:?}");
+        }
+    }
 }
