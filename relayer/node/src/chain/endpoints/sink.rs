@@ -1,8 +1,9 @@
 //! The writing side. Whatever an endpoint says of a transaction, the same bytes are all that is ever handed in here.
 //!
-//! A broadcast of which nothing is known goes on to the next endpoint: the same bytes cannot take effect twice. After
+//! A broadcast that was not accepted goes on to the next endpoint: the same bytes cannot take effect twice. After
 //! an unknown outcome only an acceptance is news, since a refusal by the next endpoint may mean that the first one took
-//! the transaction. A failed receipt is what an endpoint can park a packet with, so it is believed when another
+//! the transaction. A no frees a nonce, so it is given only when everyone who was asked says so, and nobody else may
+//! hold the transaction; an endpoint that was down before it was made does not. A failed receipt is what an endpoint can park a packet with, so it is believed when another
 //! endpoint confirms it, or when none contradicts it for a while.
 
 use async_trait::async_trait;
@@ -12,17 +13,19 @@ use catenary_api::{
 };
 use catenary_light_clients::Class;
 
-use super::score::{Call, LeftOut};
+use super::score::{Call, LeftOut, Tier};
 use super::{limits, Endpoints};
 
 /// Two endpoints say different things of one transaction.
 const RECEIPTS_CODE: &str = "NODE-END-005";
 
 /// What was asked of a transaction so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct TxMemory {
     hash: TxHash,
     broadcasts: usize,
+    /// Endpoints that were handed it and did not say no to it since.
+    holders: Vec<usize>,
     looks: u32,
     /// When an endpoint first said that it failed.
     failed_at_ms: Option<u64>,
@@ -39,7 +42,7 @@ impl Endpoints {
         if board.transactions.len() >= limits::REMEMBERED_MAX {
             board.transactions.pop_front();
         }
-        let mut fresh = TxMemory { hash: *hash, broadcasts: 0, looks: 0, failed_at_ms: None };
+        let mut fresh = TxMemory { hash: *hash, broadcasts: 0, holders: Vec::new(), looks: 0, failed_at_ms: None };
         let out = change(&mut fresh);
         board.transactions.push_back(fresh);
         out
@@ -54,6 +57,31 @@ impl Endpoints {
             }
         });
         told.await.unwrap_or_else(Broadcast::Unknown)
+    }
+
+    /// Hands a transaction to one endpoint, and remembers whether it may hold it from here on.
+    async fn hand_to(&self, at: usize, tx: &SignedTx) -> Broadcast {
+        let holds = |known: &mut TxMemory| {
+            known.holders.retain(|holder| *holder != at);
+            known.holders.push(at);
+        };
+        // Before, since nobody may be left to hear the answer.
+        self.remember(&tx.hash, holds);
+        let said = self.broadcast_at(at, tx).await;
+        if !matches!(said, Broadcast::Accepted | Broadcast::Unknown(_)) {
+            self.remember(&tx.hash, |known| known.holders.retain(|holder| *holder != at));
+        }
+        said
+    }
+
+    /// Endpoints beyond `order` whose word on a transaction counts: those that may hold it, and those that are left out but
+    /// answer.
+    fn others(&self, order: &[usize], holders: &[usize]) -> Vec<usize> {
+        let now_ms = self.now_ms();
+        let board = self.board();
+        let answers = |at: usize| board.records.get(at).is_some_and(|record| record.tier(now_ms) != Tier::Down);
+        let rest = (0..self.list.len()).filter(|at| !order.contains(at));
+        rest.filter(|at| holders.contains(at) || answers(*at)).collect()
     }
 
     async fn receipt_at(&self, at: usize, hash: &TxHash) -> Result<Option<TxReceipt>> {
@@ -97,13 +125,16 @@ fn together(first: Option<Broadcast>, next: Broadcast) -> Broadcast {
     match (first, next) {
         (None, next) => next,
         (Some(_), Broadcast::Accepted) => Broadcast::Accepted,
+        (Some(first @ (Broadcast::Accepted | Broadcast::Unknown(_))), _) => first,
+        (Some(_), Broadcast::Unknown(error)) => Broadcast::Unknown(error),
         (Some(Broadcast::Refused(first)), Broadcast::Refused(_)) => Broadcast::Refused(first),
-        (Some(Broadcast::Refused(_)), Broadcast::Redundant) => Broadcast::Redundant,
+        (Some(Broadcast::NonceMismatch(first)), Broadcast::NonceMismatch(_)) => Broadcast::NonceMismatch(first),
+        (Some(Broadcast::Redundant | Broadcast::Refused(_)), Broadcast::Redundant)
+        | (Some(Broadcast::Redundant), Broadcast::Refused(_)) => Broadcast::Redundant,
         // One refuses, and the other finds the nonce taken: by this very transaction, perhaps.
-        (Some(Broadcast::Refused(_)), Broadcast::NonceMismatch(error) | Broadcast::Unknown(error)) => {
+        (Some(Broadcast::NonceMismatch(error)), _) | (Some(_), Broadcast::NonceMismatch(error)) => {
             Broadcast::Unknown(error)
         }
-        (Some(first), _) => first,
     }
 }
 
@@ -154,22 +185,29 @@ impl ChainSink for Endpoints {
         if order.is_empty() {
             return Broadcast::Unknown(self.none_left());
         }
-        let before = self.remember(&tx.hash, |known| {
+        let (before, holders) = self.remember(&tx.hash, |known| {
             known.broadcasts = known.broadcasts.wrapping_add(1);
-            known.broadcasts.wrapping_sub(1)
+            (known.broadcasts.wrapping_sub(1), known.holders.clone())
         });
         // Handed in again, it goes to another one first: the one before may have kept it to itself.
         let turn = before % order.len();
         order.rotate_left(turn);
+        let others = self.others(&order, &holders);
+        order.extend(others);
         let mut said: Option<Broadcast> = None;
         for at in order.into_iter().take(limits::ATTEMPTS_MAX) {
-            let outcome = together(said.take(), self.broadcast_at(at, tx).await);
-            match outcome {
-                Broadcast::Accepted | Broadcast::Redundant | Broadcast::NonceMismatch(_) => return outcome,
-                Broadcast::Refused(_) | Broadcast::Unknown(_) => said = Some(outcome),
+            match together(said.take(), self.hand_to(at, tx).await) {
+                Broadcast::Accepted => return Broadcast::Accepted,
+                other => said = Some(other),
             }
         }
-        said.unwrap_or_else(|| Broadcast::Unknown(self.none_left()))
+        let is_held = self.remember(&tx.hash, |known| !known.holders.is_empty());
+        match said {
+            // Another one than those may hold it.
+            Some(Broadcast::Refused(error) | Broadcast::NonceMismatch(error)) if is_held => Broadcast::Unknown(error),
+            Some(said) if !is_held || matches!(said, Broadcast::Unknown(_)) => said,
+            _ => Broadcast::Unknown(self.none_left()),
+        }
     }
 
     async fn receipt(&self, hash: &TxHash) -> Result<Option<TxReceipt>> {

@@ -219,8 +219,51 @@ async fn a_broadcast_of_unknown_outcome_goes_on_to_the_next() {
     check_broadcast(Refused(e()), Refused(e()), "refused", 1).await;
     check_broadcast(Refused(e()), Redundant, "redundant", 1).await;
     check_broadcast(Refused(e()), NonceMismatch(e()), "unknown", 1).await;
-    check_broadcast(NonceMismatch(e()), Accepted, "nonce", 0).await;
-    check_broadcast(Redundant, Accepted, "redundant", 0).await;
+    check_broadcast(Redundant, Redundant, "redundant", 1).await;
+    check_broadcast(Redundant, Refused(e()), "redundant", 1).await;
+    check_broadcast(NonceMismatch(e()), NonceMismatch(e()), "nonce", 1).await;
+}
+
+#[tokio::test]
+async fn the_no_of_one_endpoint_decides_nothing_while_another_may_take_it() {
+    use Broadcast::{Accepted, NonceMismatch, Redundant, Refused, Unknown};
+    let e = || error(Class::Transient);
+    for no in [NonceMismatch(e()), Redundant, Refused(e())] {
+        check_broadcast(no.clone(), Accepted, "accepted", 1).await;
+        check_broadcast(no, Unknown(e()), "unknown", 1).await;
+    }
+    check_broadcast(NonceMismatch(e()), Redundant, "unknown", 1).await;
+    check_broadcast(Redundant, NonceMismatch(e()), "unknown", 1).await;
+    check_broadcast(NonceMismatch(e()), Refused(e()), "unknown", 1).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_took_it_and_is_left_out_now_keeps_the_others_no_from_deciding() {
+    let refused = || Broadcast::Refused(error(Class::Transient));
+    let unknown = |said: &Broadcast| matches!(said, Broadcast::Unknown(_));
+    let ([took, other], endpoints, _) = endpoints();
+    assert_eq!(endpoints.broadcast(&tx()).await, Broadcast::Accepted);
+    other.says(refused());
+    took.does(Call::Head, Does::Fail(Class::Transient)).does(Call::Broadcast, Does::Fail(Class::Transient));
+    while endpoints.standing(0).up {
+        assert!(endpoints.head_of(0, 5).await.is_err());
+    }
+    assert!(unknown(&endpoints.broadcast(&tx()).await), "it is down, and may hold it");
+    took.does(Call::Broadcast, Does::Answer).says(refused());
+    assert_eq!(endpoints.broadcast(&tx()).await, refused(), "asked again, it does not");
+    // One that was down before there was this transaction holds nothing up.
+    let ([down, serves], endpoints, _) = super::tests::endpoints();
+    down.does(Call::Head, Does::Fail(Class::Transient));
+    while endpoints.standing(0).up {
+        assert!(endpoints.head_of(0, 5).await.is_err());
+    }
+    serves.says(refused());
+    assert_eq!((endpoints.broadcast(&tx()).await, down.asked(Call::Broadcast)), (refused(), 0));
+    // One that is left out for what it said answers still.
+    let ([liar, serves], endpoints, _) = super::tests::endpoints();
+    endpoints.refused(0, "TEST-001", "forged");
+    serves.says(refused());
+    assert_eq!((endpoints.broadcast(&tx()).await, liar.asked(Call::Broadcast)), (Broadcast::Accepted, 1));
 }
 
 #[tokio::test]
