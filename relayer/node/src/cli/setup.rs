@@ -12,7 +12,7 @@ use super::{chain_config, no_router, open_ledger, path_config, queries};
 use crate::config::{AdapterConfig, Chain as ChainConfig, ClientKind, Config, Side};
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
-use crate::relay::{PathWatch, Sender, SenderParts};
+use crate::relay::{Effected, PathWatch, Sender, SenderParts};
 use crate::setup::{self, Created, Deployed, End, NativePlace, Place, TransferOrder};
 use crate::store::Ledger;
 use crate::wiring::{self, FamilyAdapter, Signers};
@@ -22,14 +22,24 @@ const TOOLS_DIR: &str = "tools";
 /// Milliseconds between looks at a transfer that is waited for.
 const WAIT_POLL_MS: u64 = 500;
 
-/// A sender of a person's key, with what an earlier run left open settled first: a command that was killed after its
-/// broadcast and is given again must not send twice unseen.
+/// A sender of a person's key, with what an earlier run left open settled first. For commands that look in the journal
+/// which of their steps are done.
 pub(crate) async fn sender(
     config: &Config,
     chain: &ChainConfig,
     key: &str,
     ledger: &Arc<Ledger>,
 ) -> Result<Arc<Sender>, Failure> {
+    Ok(settled_sender(config, chain, key, ledger).await?.0)
+}
+
+/// As [`sender`], with the calls of an earlier run that were found to have taken effect.
+async fn settled_sender(
+    config: &Config,
+    chain: &ChainConfig,
+    key: &str,
+    ledger: &Arc<Ledger>,
+) -> Result<(Arc<Sender>, Vec<Effected>), Failure> {
     let passphrase = config.keystore.passphrase.read()?;
     let id = KeyId(key.to_owned());
     let keystore = Keystore::new(&config.keystore.dir);
@@ -47,8 +57,20 @@ pub(crate) async fn sender(
         ledger: ledger.clone(),
         observer: Arc::new(observer),
     })?;
-    sender.reconcile().await?;
-    Ok(Arc::new(sender))
+    let effected = sender.reconcile().await?;
+    Ok((Arc::new(sender), effected))
+}
+
+/// A command that was killed after its broadcast, or ended before the receipt came, and is given again must not send
+/// twice unseen. Told once: the outcome is in the journal now.
+fn refuse_twice(effected: &[Effected]) -> Result<(), Failure> {
+    let Some(last) = effected.last() else { return Ok(()) };
+    let message = format!(
+        "nothing was sent: a call of an earlier run ({}) took effect in transaction {}; give the command again if another \
+         one is wanted",
+        last.id, last.tx
+    );
+    Err(Failure::new("NODE-CLI-023", message))
 }
 
 fn transaction_key(chain: &ChainConfig) -> Result<&str, Failure> {
@@ -246,7 +268,8 @@ pub(super) async fn transfer(config: &Config, args: SendArgs, output: Output) ->
     let own = config.key_ids().contains(&KeyId(key.to_owned()));
     let dir = if own { config.data_dir.clone() } else { config.data_dir.join(TOOLS_DIR) };
     let ledger = Arc::new(Ledger::open(&dir)?.0);
-    let sender = sender(config, chain, key, &ledger).await?;
+    let (sender, effected) = settled_sender(config, chain, key, &ledger).await?;
+    refuse_twice(&effected)?;
     let order = TransferOrder {
         path: path.name.clone(),
         source_client: source_client.clone(),
@@ -282,5 +305,26 @@ async fn wait(config: &Config, key: &str, output: Output) -> Result<(), Failure>
             }
         }
         platform::sleep(std::time::Duration::from_millis(WAIT_POLL_MS)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
+    use catenary_api::TxHash;
+    use catenary_light_clients::Hash32;
+
+    use super::*;
+
+    #[test]
+    fn a_transfer_given_again_after_the_first_took_effect_is_refused_with_its_transaction() {
+        refuse_twice(&[]).unwrap();
+        let tx = TxHash(Hash32([7; 32]));
+        let failure = refuse_twice(&[Effected { id: "transfer of 3".into(), tx }]).unwrap_err();
+        assert_eq!(failure.code(), "NODE-CLI-023");
+        for part in ["transfer of 3", &tx.to_string(), "give the command again"] {
+            assert!(failure.message().contains(part), "{}", failure.message());
+        }
     }
 }

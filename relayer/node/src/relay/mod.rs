@@ -27,6 +27,8 @@ pub use observe::{ChainWatch, PathWatch};
 pub use probe::probe;
 pub use runner::cursor_name;
 pub use runner::{PathRunner, Restored};
-pub use send::{Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent};
+pub use send::{
+    Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent,
+};
 pub use sweep::Swept;
 pub use upkeep::{upkeep, Keepers};

@@ -27,4 +27,4 @@ mod tests;
 mod types;
 
 pub use sender::{Sender, SenderParts};
-pub use types::{Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sent, TxEvent};
+pub use types::{Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sent, TxEvent};

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit};
 
 use super::flights::Flights;
 use super::outcome::Landing;
-use super::types::{Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sent};
+use super::types::{Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sent};
 use crate::failpoint::failpoint;
 use crate::platform;
 use crate::relay::limits;
@@ -146,13 +146,14 @@ impl Sender {
     }
 
     /// Takes over the transactions of this key that the journal holds without an outcome, and finds out what became of
-    /// each, in the order of their nonces. What stays open is settled before the next send.
+    /// each, in the order of their nonces. What stays open is settled before the next send. Gives the calls that took
+    /// effect unseen: who gives such a command again may not want a second one.
     ///
     /// # Errors
     /// The chain cannot be read, an outcome is still unknown, or what a person asked for will not be included.
-    pub async fn reconcile(&self) -> Result<(), SendError> {
+    pub async fn reconcile(&self) -> Result<Vec<Effected>, SendError> {
         if bugs::on(Bug::SkipReconcile) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let _turn = self.turn.lock().await;
         let mut intents = self.ledger.open_intents(&self.chain)?;
@@ -165,7 +166,15 @@ impl Sender {
             self.flights().adopt(intent, replacements, platform::monotonic());
             failpoint("send.reconcile");
         }
-        self.settle(None).await
+        let mut effected = Vec::new();
+        match self.settle(None, &mut effected).await {
+            // Its outcome is written down, so this is the only time that it can be told; the rest is still open.
+            Err(error) if !effected.is_empty() => {
+                tracing::warn!(chain = self.chain, code = error.code(), "not all is settled: {error}");
+                Ok(effected)
+            }
+            done => done.map(|()| effected),
+        }
     }
 
     /// Builds, journals, signs and broadcasts a transaction, and waits for its receipt.
@@ -179,7 +188,7 @@ impl Sender {
         loop {
             attempt += 1;
             let turn = self.turn.lock().await;
-            self.settle(Some(note)).await?;
+            self.settle(Some(note), &mut Vec::new()).await?;
             match self.submit(body, note).await? {
                 Submitted::Flying(watch) => {
                     drop(turn);
@@ -216,8 +225,9 @@ impl Sender {
     }
 
     /// Settles what nobody watches. A note with packets that one of them carried must be decided again. A delivery that
-    /// waits for lower nonces, after an endpoint made up its own, stays on its way: what is sent next takes those.
-    async fn settle(&self, next: Option<&Note>) -> Result<(), SendError> {
+    /// waits for lower nonces, after an endpoint made up its own, stays on its way: what is sent next takes those. Calls
+    /// that took effect are put into `effected`.
+    async fn settle(&self, next: Option<&Note>, effected: &mut Vec<Effected>) -> Result<(), SendError> {
         let mut from = 0;
         loop {
             let Some((nonce, note)) = self.flights().take_orphan(from) else { return Ok(()) };
@@ -233,7 +243,12 @@ impl Sender {
                 Landing::Gone { tx } if note.kind == IntentKind::Call => {
                     return Err(SendError::Vanished { chain: self.chain.clone(), tx, nonce });
                 }
-                Landing::Included { tx, .. } => {
+                Landing::Included { tx, receipt } => {
+                    if note.kind == IntentKind::Call && receipt.success {
+                        let (chain, id) = (&self.chain, &note.id);
+                        tracing::warn!(chain, nonce, %tx, "a call that nobody waited for took effect: {id}");
+                        effected.push(Effected { id: note.id.clone(), tx });
+                    }
                     let same = |next: &Note| next.packets.iter().any(|packet| note.packets.contains(packet));
                     if next.is_some_and(same) {
                         return Err(SendError::Settled { chain: self.chain.clone(), tx });

@@ -391,3 +391,32 @@ async fn packets_of_a_transaction_that_was_settled_first_are_looked_at_again() {
     rig.send(&restarted, "ccc").await.unwrap();
     assert_eq!(rig.effects(), ["a", "ccc"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_an_earlier_run_that_took_effect_is_told_once() {
+    for (step, kind, told) in [
+        (Step::BeforeBroadcast(1), IntentKind::Call, vec!["a"]),
+        (Step::AfterBroadcast(1), IntentKind::Call, vec!["a"]),
+        (Step::AfterBroadcast(1), IntentKind::Recv, vec![]),
+        // Nothing of it was journaled, so nothing of it was broadcast.
+        (Step::Finish(1), IntentKind::Call, vec![]),
+    ] {
+        let rig = crash(step, kind).await;
+        rig.chain.state().price_min = 0;
+        let effected = rig.sender().reconcile().await.unwrap();
+        assert_eq!(effected.iter().map(|call| call.id.as_str()).collect::<Vec<_>>(), told, "{step:?} {kind:?}");
+        assert_eq!(rig.sender().reconcile().await.unwrap(), [], "the next run sends");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_a_receipt_is_told_when_the_command_is_given_again() {
+    let mut rig = Rig::new();
+    rig.policy.replacements_max = 0;
+    rig.chain.state().halted = true;
+    let sent = rig.spawn(&rig.sender(), "a", IntentKind::Call).await.unwrap();
+    assert_eq!(sent.unwrap_err().code(), "NODE-TX-002");
+    rig.chain.state().halted = false;
+    assert_eq!(rig.sender().reconcile().await.unwrap().len(), 1);
+    assert_eq!((rig.effects(), rig.open()), (vec!["a".to_owned()], 0));
+}

@@ -109,6 +109,15 @@ impl SendError {
     }
 }
 
+/// A call of an earlier run, found to have taken effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effected {
+    /// What it was, for people.
+    pub id: String,
+    /// Its transaction.
+    pub tx: TxHash,
+}
+
 /// What a sent transaction led to.
 #[derive(Debug, Clone)]
 pub enum Sent {
