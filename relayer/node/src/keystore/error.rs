@@ -6,6 +6,8 @@ use catenary_core::StoreError;
 use catenary_light_clients::{Class, Hash32};
 use thiserror::Error as ThisError;
 
+use crate::store::is_late;
+
 /// What is wrong with a key, or with what was asked of it.
 #[derive(Clone, PartialEq, Eq, Debug, ThisError)]
 #[non_exhaustive]
@@ -269,6 +271,11 @@ impl KeystoreError {
 
 impl From<KeystoreError> for catenary_api::Error {
     fn from(error: KeystoreError) -> Self {
-        Self { code: error.code(), class: error.class(), message: error.to_string() }
+        let class = match &error {
+            // What was to be signed was not, and may be later.
+            KeystoreError::Ledger(late) if is_late(late) => Class::Transient,
+            other => other.class(),
+        };
+        Self { code: error.code(), class, message: error.to_string() }
     }
 }

@@ -333,7 +333,7 @@ fn nothing_is_signed_when_it_cannot_be_remembered() {
     let ids = [KeyId("attests".into()), KeyId("pays".into())];
     let signer = KeystoreSigner::open(fixture.keystore.clone(), &ids, &passphrase(), ledger).unwrap();
     let signer = Arc::new(signer);
-    assert_eq!(signer.sign(&pay(1, 1)).map_err(|error| error.code), Err("STORE-001"));
+    assert_eq!(signer.sign(&pay(1, 1)).map_err(|error| error.code), Err("STORE-007"));
     let error = attestor(&signer).sign_state(instance(1), &state(5, 100)).unwrap_err();
     assert_eq!(error.code(), "STORE-001", "also when it is tried again");
     assert!(!fixture.keystore.entry("attests").unwrap().first_signed);

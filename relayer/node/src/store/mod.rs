@@ -148,6 +148,24 @@ fn journal_error(error: &JournalError) -> StoreError {
     }
 }
 
+/// The code of records that are durable but not in the store.
+const LATE_CODE: &str = "STORE-007";
+
+/// Records are durable and not folded: not transient, since recording them again would double them.
+fn late(error: &StoreError) -> StoreError {
+    let message = format!(
+        "recorded durably, but the store did not take it ({error}); it takes effect as soon as the store can be written \
+         again, at the latest at the next start: do not repeat it"
+    );
+    StoreError::Journal { code: LATE_CODE, message }
+}
+
+/// Whether an error says that the records are durable all the same: they take effect later.
+#[must_use]
+pub fn is_late(error: &StoreError) -> bool {
+    error.code() == LATE_CODE
+}
+
 /// Whether the next record may succeed: the disk may have room again.
 fn is_passing(error: &StoreError) -> bool {
     error.class() == Class::Transient
@@ -211,7 +229,8 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal or the store failed. When that is [transient](Class::Transient), as on a full disk, nothing was
-    /// recorded and the next call tries again; else the ledger refuses everything until the node is restarted.
+    /// recorded and the next call tries again. When it [is late](is_late), the records are durable and take effect later.
+    /// Else the ledger refuses everything until the node is restarted.
     pub fn record(&self, records: Vec<Record>) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
@@ -259,6 +278,21 @@ impl Ledger {
                         return Err(error);
                     }
                 }
+                Err(error) if is_late(&error) => return self.fold_patiently(error),
+                done => return done,
+            }
+        }
+    }
+
+    /// Waits until the store has what is durable already.
+    fn fold_patiently(&self, late: StoreError) -> Result<(), StoreError> {
+        loop {
+            let waited = self.committed.wait_timeout_while(lock(&self.queue), DISK_RETRY, |q| !q.closing);
+            if waited.unwrap_or_else(PoisonError::into_inner).0.closing {
+                return Err(late);
+            }
+            match self.repair(&mut lock(&self.books)) {
+                Err(error) if is_passing(&error) => {}
                 done => return done,
             }
         }
@@ -291,7 +325,7 @@ impl Ledger {
         let mut queue = lock(&self.queue);
         queue.busy = false;
         queue.failure = result.as_ref().err().cloned();
-        if let Some(error) = result.as_ref().err().filter(|error| !is_passing(error)) {
+        if let Some(error) = result.as_ref().err().filter(|error| !is_passing(error) && !is_late(error)) {
             queue.stopped = Some(error.to_string());
         }
         // Set once: this commit was taken out of the queue, and nobody else leads it.
@@ -312,9 +346,13 @@ impl Ledger {
         #[cfg(feature = "simulation")]
         platform::simulation::commit(&path, platform::simulation::Commit::After);
         failpoint("commit.durable");
-        // What is durable in the journal and not in the store is folded again before anything else is recorded, so
-        // nobody decides by a store that lacks it.
-        apply(self.store.as_ref(), records, &tip).inspect_err(|_| books.is_behind = true)?;
+        // What is durable in the journal and not in the store is folded again at once, or else before anything else is
+        // recorded, so nobody decides by a store that lacks it.
+        if let Err(error) = apply(self.store.as_ref(), records, &tip) {
+            books.is_behind = true;
+            tracing::warn!(code = error.code(), "durable, but not in the store: {error}");
+            self.repair(&mut books).map_err(|error| late(&error))?;
+        }
         failpoint("commit.folded");
         Ok(())
     }

@@ -293,8 +293,15 @@ impl Store for Failing {
 
 /// A ledger that keeps nothing, for tests of what must not happen then.
 pub(crate) fn failing_ledger(data_dir: &Path) -> Ledger {
+    switched_ledger(data_dir, false).0
+}
+
+/// A ledger whose store works or fails as it is told.
+pub(crate) fn switched_ledger(data_dir: &Path, works: bool) -> (Ledger, Arc<AtomicBool>) {
     let (journal, _) = Journal::open(data_dir).unwrap();
-    Ledger::assemble(journal, Box::<Failing>::default(), Tip::start()).unwrap().0
+    let works = Arc::new(AtomicBool::new(works));
+    let store = Failing { works: works.clone(), ..Failing::default() };
+    (Ledger::assemble(journal, Box::new(store), Tip::start()).unwrap().0, works)
 }
 
 #[test]
@@ -305,7 +312,7 @@ fn a_ledger_whose_store_failed_decides_nothing_until_the_store_has_folded_the_re
     let works = store.works.clone();
     let ledger = Ledger::assemble(journal, Box::new(store), Tip::start()).unwrap().0;
     let error = ledger.record(vec![cursor(1)]).unwrap_err();
-    assert_eq!((error.code(), error.class()), ("STORE-001", Class::Transient), "{error}");
+    assert_eq!((error.code(), error.class(), is_late(&error)), ("STORE-007", Class::Permanent, true), "{error}");
     assert_eq!(ledger.record(vec![cursor(2)]).unwrap_err().code(), "STORE-001", "tried again");
     assert_eq!(ledger.tip().records, 1, "the first is durable, the second was not begun");
     assert_eq!(ledger.status().failure.unwrap().code(), "STORE-001");
@@ -318,6 +325,50 @@ fn a_ledger_whose_store_failed_decides_nothing_until_the_store_has_folded_the_re
     drop(ledger);
     let (ledger, report) = open(&dir);
     assert_eq!((report.folded_records, ledger.cursor("quorum").unwrap()), (2, Some(3)), "and after a restart");
+}
+
+/// A store of which the first write fails.
+#[derive(Debug, Default)]
+struct FailsOnce {
+    inner: MemoryStore,
+    failed: AtomicBool,
+}
+
+impl Store for FailsOnce {
+    fn apply(&self, batch: &[StoreOp]) -> Result<(), StoreError> {
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            return Err(StoreError::Io { action: "write", reason: "the disk is full".into() });
+        }
+        self.inner.apply(batch)
+    }
+    fn get(&self, tree: Tree, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(tree, key)
+    }
+    fn scan(&self, tree: Tree, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.inner.scan(tree, prefix, after, limit)
+    }
+}
+
+#[test]
+fn what_is_durable_is_never_told_as_not_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(dir.path()).unwrap();
+    let ledger = Ledger::assemble(journal, Box::<FailsOnce>::default(), Tip::start()).unwrap().0;
+    ledger.record(vec![Record::Intent(intent(1))]).unwrap();
+    assert_eq!((ledger.open_intents("simd").unwrap(), ledger.tip().records), (vec![intent(1)], 1));
+    drop(ledger);
+    // Where the store stays away, who must not forget waits for it, and records nothing twice.
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, works) = switched_ledger(dir.path(), false);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| ledger.record_patiently(vec![Record::Intent(intent(1))]));
+        while ledger.status().failure.is_none() {
+            std::thread::yield_now();
+        }
+        works.store(true, Ordering::Relaxed);
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!((ledger.open_intents("simd").unwrap(), ledger.tip().records), (vec![intent(1)], 1));
 }
 
 /// A disk that is full as long as it is told to.

@@ -10,6 +10,7 @@ use super::types::{SendError, Sent, TxEvent};
 use crate::failpoint::failpoint;
 use crate::platform;
 use crate::relay::limits;
+use crate::store::is_late;
 
 /// How a nonce ended.
 #[derive(Debug)]
@@ -251,11 +252,16 @@ impl Sender {
         }
         let signed = self.sign(&unsigned, Purpose::Replacement { chain: self.chain.clone(), nonce })?;
         let Some(flight) = self.flights().get(nonce).cloned() else { return Err(self.lost(nonce)) };
-        self.journal_intent(&signed, (nonce, flight.replacements.saturating_add(1)), &flight.note)?;
+        let journaled = self.journal_intent(&signed, (nonce, flight.replacements.saturating_add(1)), &flight.note);
+        // One that is durable is watched like one that was broadcast.
+        if !matches!(&journaled, Ok(()) | Err(SendError::Unknown { .. })) {
+            return journaled;
+        }
         if let Some(flight) = self.flights().get_mut(nonce) {
             flight.versions.push(signed.clone());
             flight.replacements = flight.replacements.saturating_add(1);
         }
+        journaled?;
         tracing::info!(chain = self.chain, nonce, tx = %signed.hash, replaces = %previous.hash, "replaced at a higher fee");
         if let Broadcast::Refused(error) = self.sink.broadcast(&signed).await {
             let result = OutcomeResult::Refused { code: error.code.to_owned() };
@@ -296,7 +302,11 @@ impl Sender {
     }
 
     fn journal(&self, records: Vec<Record>) -> Result<(), SendError> {
-        platform::block_in_place(|| self.ledger.record(records))?;
+        match platform::block_in_place(|| self.ledger.record(records)) {
+            // Durable, and folded before anything else is recorded.
+            Err(error) if is_late(&error) => tracing::warn!(chain = self.chain, code = error.code(), "{error}"),
+            done => done?,
+        }
         failpoint("send.settled");
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
 use catenary_api::{
     Account, Broadcast, BuildRequest, ChainSink, KeyId, PublicKey, Purpose, ReplacingSink, SignRequest, SignedTx,
-    TxBody, UnsignedTx,
+    TxBody, TxHash, UnsignedTx,
 };
 use catenary_core::bugs::{self, Bug};
 use catenary_core::record::{Intent, IntentKind, OutcomeResult, Record};
@@ -16,7 +16,7 @@ use super::types::{Effected, Note, ReleasingSigner, SendError, SendObserver, Sen
 use crate::failpoint::failpoint;
 use crate::platform;
 use crate::relay::limits;
-use crate::store::Ledger;
+use crate::store::{is_late, Ledger};
 
 /// Sends the transactions of one key on one chain.
 pub struct Sender {
@@ -290,10 +290,16 @@ impl Sender {
         let unsigned: UnsignedTx = self.sink.build(request).await?;
         let signed = self.sign(&unsigned, Purpose::Transaction { chain: self.chain.clone(), nonce })?;
         failpoint("signed");
-        self.journal_intent(&signed, (nonce, 0), note)?;
+        let late = match self.journal_intent(&signed, (nonce, 0), note) {
+            Ok(()) => None,
+            // An intent that is durable is broadcast when the next one is sent, by the next start at the latest.
+            Err(error @ SendError::Unknown { .. }) => Some(error),
+            Err(error) => return Err(error),
+        };
         self.flights().launch(nonce, signed.clone(), (note, platform::monotonic()));
         self.observer.in_flight(&self.chain, &self.key.0, self.flights().len());
-        Ok((signed, Watch { sender: self, nonce }))
+        let watch = Watch { sender: self, nonce };
+        late.map_or(Ok((signed, watch)), Err)
     }
 
     pub(super) fn sign(&self, unsigned: &UnsignedTx, purpose: Purpose) -> Result<SignedTx, SendError> {
@@ -324,7 +330,13 @@ impl Sender {
         if bugs::on(Bug::DropIntent) {
             return Ok(());
         }
-        Ok(platform::block_in_place(|| self.ledger.record(vec![Record::Intent(intent)]))?)
+        match platform::block_in_place(|| self.ledger.record(vec![Record::Intent(intent)])) {
+            Err(error) if is_late(&error) => {
+                tracing::warn!(chain = self.chain, nonce, tx = %signed.hash, code = error.code(), "{error}");
+                Err(SendError::Unknown { chain: self.chain.clone(), tx: signed.hash })
+            }
+            done => Ok(done?),
+        }
     }
 
     /// The account and the nonce for the next transaction. Something that was signed for it and never left (an intent is
@@ -338,6 +350,15 @@ impl Sender {
             self.observer.account(&self.chain, &self.key.0, &account, nonce);
             if self.ledger.signed_tx(&self.chain, &self.key.0, nonce)?.is_none() {
                 return Ok((account, nonce));
+            }
+            let mut open = self.ledger.open_intents(&self.chain)?;
+            open.retain(|intent| intent.key == self.key.0 && intent.nonce == nonce);
+            open.sort_by_key(|intent| intent.replacement);
+            if let Some(last) = open.last() {
+                // On its way, and not known here: it is settled before the next one, and its nonce never released.
+                let tx = TxHash(last.tx_hash);
+                open.into_iter().for_each(|intent| self.flights().adopt(intent, 0, platform::monotonic()));
+                return Err(SendError::Unknown { chain: self.chain.clone(), tx });
             }
             if looks >= limits::LAG_LOOKS {
                 self.release(nonce, "signed for, but nothing of it is open")?;

@@ -3,6 +3,8 @@
 
 mod fake;
 
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -47,12 +49,16 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::over(|dir| Ledger::open_in_memory(dir).unwrap())
+    }
+
+    fn over(open: impl FnOnce(&Path) -> Ledger) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let keystore = Keystore::new(&dir.path().join("keys"));
         let passphrase = Passphrase::new("correct-horse-battery".into());
         let binding = Binding::Transactions { chain: "evm".into() };
         keystore.create("pays", binding, &passphrase).unwrap();
-        let ledger = Arc::new(Ledger::open_in_memory(&dir.path().join("data")).unwrap());
+        let ledger = Arc::new(open(&dir.path().join("data")));
         let ids = [KeyId("pays".into())];
         let signer = Arc::new(KeystoreSigner::open(keystore, &ids, &passphrase, ledger.clone()).unwrap());
         let policy = SendPolicy {
@@ -419,4 +425,26 @@ async fn a_call_without_a_receipt_is_told_when_the_command_is_given_again() {
     rig.chain.state().halted = false;
     assert_eq!(rig.sender().reconcile().await.unwrap().len(), 1);
     assert_eq!((rig.effects(), rig.open()), (vec!["a".to_owned()], 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intent_that_is_durable_while_the_store_fails_is_on_its_way() {
+    for kind in [IntentKind::Call, IntentKind::Recv] {
+        let mut switch = None;
+        let rig = Rig::over(|dir| {
+            std::fs::create_dir_all(dir).unwrap();
+            let (ledger, works) = crate::store::tests::switched_ledger(dir, true);
+            switch = Some(works);
+            ledger
+        });
+        let works = switch.unwrap();
+        let fails = works.clone();
+        rig.chain.state().on_finish = Some(Box::new(move || fails.store(false, Ordering::Relaxed)));
+        let sender = rig.sender();
+        let sent = rig.spawn(&sender, "a", kind).await.unwrap();
+        assert_eq!((sent.unwrap_err().code(), rig.chain.state().arrivals), ("NODE-TX-002", 0), "{kind:?}");
+        works.store(true, Ordering::Relaxed);
+        rig.send(&sender, "bb").await.unwrap();
+        assert_eq!((rig.effects(), rig.open()), (vec!["a".to_owned(), "bb".to_owned()], 0), "{kind:?}");
+    }
 }

@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) deaf: bool,
     /// Broadcasts are refused with this code.
     pub(super) refuses: Option<&'static str>,
+    /// Done once, after the next signature.
+    pub(super) on_finish: Option<Box<dyn FnOnce() + Send>>,
     finished: u32,
     arrived: u32,
     kill: Option<Step>,
@@ -212,6 +214,9 @@ impl ChainSink for Fake {
         let number = {
             let mut state = self.state();
             state.finished += 1;
+            if let Some(act) = state.on_finish.take() {
+                act();
+            }
             state.finished
         };
         assert!(!self.reached(Step::Finish(number)), "killed");
