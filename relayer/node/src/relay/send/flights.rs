@@ -11,7 +11,8 @@ use super::types::Note;
 /// One nonce on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Flight {
-    /// The transaction and its replacements, newest last; never empty.
+    /// The transaction and its replacements, never empty; last is the one to broadcast again, which is the newest that was
+    /// not refused.
     pub(super) versions: Vec<SignedTx>,
     /// What it is for.
     pub(super) note: Note,

@@ -67,28 +67,34 @@ impl Sender {
     /// Finds out what became of a nonce that nobody waited for: included, lost to another transaction, refused, or to be
     /// broadcast again.
     pub(super) async fn resolve(&self, nonce: u64) -> Result<Landing, SendError> {
-        loop {
-            if let Some(landing) = self.look(nonce).await? {
-                return Ok(landing);
-            }
-            if self.sink.account(&self.public_key).await?.nonce > nonce {
-                return self.conclude(nonce).await;
-            }
-            let newest = self.newest(nonce)?;
-            let (outcome, result) = match self.sink.broadcast(&newest).await {
+        if let Some(landing) = self.look(nonce).await? {
+            return Ok(landing);
+        }
+        if self.sink.account(&self.public_key).await?.nonce > nonce {
+            return self.conclude(nonce).await;
+        }
+        let Some(flight) = self.flights().get(nonce).cloned() else { return Err(self.lost(nonce)) };
+        let mut refused = Vec::new();
+        // No version is given up while the chain may take another one: any of them may be in a pool.
+        for version in flight.versions.iter().rev() {
+            let end = match self.sink.broadcast(version).await {
                 Broadcast::Accepted | Broadcast::Unknown(_) => return self.wait(nonce, true).await,
                 Broadcast::NonceMismatch(_) => return self.wait(nonce, false).await,
                 Broadcast::Redundant => ("redundant", OutcomeResult::Dropped),
                 Broadcast::Refused(error) => ("refused", OutcomeResult::Refused { code: error.code.to_owned() }),
             };
-            // It may be refused because it is done, and in a block by now.
-            if let Some(landing) = self.look(nonce).await? {
-                return Ok(landing);
-            }
-            if let Some(landing) = self.withdraw(nonce, &newest, (outcome, result))? {
+            refused.push((version, end));
+        }
+        // It may be refused because it is done, and in a block by now.
+        if let Some(landing) = self.look(nonce).await? {
+            return Ok(landing);
+        }
+        for (version, end) in refused {
+            if let Some(landing) = self.withdraw(nonce, version, end)? {
                 return Ok(landing);
             }
         }
+        Err(self.lost(nonce))
     }
 
     /// Waits for a receipt, within the bound: broadcasts the same bytes again in case a pool lost them, and replaces them
@@ -258,14 +264,19 @@ impl Sender {
             return journaled;
         }
         if let Some(flight) = self.flights().get_mut(nonce) {
+            flight.versions.retain(|version| version.hash != signed.hash);
             flight.versions.push(signed.clone());
             flight.replacements = flight.replacements.saturating_add(1);
         }
         journaled?;
         tracing::info!(chain = self.chain, nonce, tx = %signed.hash, replaces = %previous.hash, "replaced at a higher fee");
         if let Broadcast::Refused(error) = self.sink.broadcast(&signed).await {
-            let result = OutcomeResult::Refused { code: error.code.to_owned() };
-            self.withdraw(nonce, &signed, ("refused", result))?;
+            // Another pool may hold it all the same, so it is watched until the nonce is used; what is broadcast again is
+            // the one before it.
+            tracing::warn!(chain = self.chain, nonce, tx = %signed.hash, code = error.code, "refused: {}", error.message);
+            if let Some(flight) = self.flights().get_mut(nonce) {
+                flight.versions.rotate_right(1);
+            }
         }
         Ok(())
     }

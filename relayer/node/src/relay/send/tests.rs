@@ -448,3 +448,15 @@ async fn an_intent_that_is_durable_while_the_store_fails_is_on_its_way() {
         assert_eq!((rig.effects(), rig.open()), (vec!["a".to_owned(), "bb".to_owned()], 0), "{kind:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_that_one_pool_refused_and_another_took_is_watched() {
+    for kind in [IntentKind::Call, IntentKind::Recv] {
+        let rig = Rig::new();
+        (rig.chain.state().price_min, rig.chain.state().keeps_over) = (110, Some(100));
+        let sent = rig.spawn(&rig.sender(), "a", kind).await.unwrap();
+        assert!(matches!(sent, Ok(Sent::Included { .. })), "{kind:?}: {sent:?}");
+        assert_eq!((rig.effects(), rig.open()), (vec!["a".to_owned()], 0));
+        assert_eq!(rig.results(), ["included", "dropped"]);
+    }
+}

@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) deaf: bool,
     /// Broadcasts are refused with this code.
     pub(super) refuses: Option<&'static str>,
+    /// What pays more than this is called refused, and is in a pool all the same.
+    pub(super) keeps_over: Option<u64>,
     /// Done once, after the next signature.
     pub(super) on_finish: Option<Box<dyn FnOnce() + Send>>,
     finished: u32,
@@ -178,7 +180,11 @@ impl Fake {
                 return Broadcast::NonceMismatch(error("FAKE-003", "replacement transaction underpriced"));
             }
         }
+        let is_hidden = state.keeps_over.is_some_and(|price| tx.price > price);
         state.pool.insert(tx.nonce, tx);
+        if is_hidden {
+            return Broadcast::Refused(error("FAKE-010", "not here"));
+        }
         Broadcast::Accepted
     }
 }
