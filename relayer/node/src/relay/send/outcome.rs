@@ -85,8 +85,7 @@ impl Sender {
             };
             refused.push((version, end));
         }
-        // It may be refused because it is done, and in a block by now.
-        if let Some(landing) = self.look(nonce).await? {
+        if let Some(landing) = self.linger(nonce).await? {
             return Ok(landing);
         }
         for (version, end) in refused {
@@ -95,6 +94,21 @@ impl Sender {
             }
         }
         Err(self.lost(nonce))
+    }
+
+    /// What was broadcast before may be refused because it is done: some more looks, at the account as well, tell whether
+    /// it is in a block by now.
+    async fn linger(&self, nonce: u64) -> Result<Option<Landing>, SendError> {
+        for _ in 0..limits::LAG_LOOKS {
+            if let Some(landing) = self.look(nonce).await? {
+                return Ok(Some(landing));
+            }
+            if self.sink.account(&self.public_key).await?.nonce > nonce {
+                return self.conclude(nonce).await.map(Some);
+            }
+            platform::sleep(self.policy.poll).await;
+        }
+        Ok(None)
     }
 
     /// Waits for a receipt, within the bound: broadcasts the same bytes again in case a pool lost them, and replaces them

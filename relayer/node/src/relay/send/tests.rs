@@ -460,3 +460,24 @@ async fn a_replacement_that_one_pool_refused_and_another_took_is_watched() {
         assert_eq!(rig.results(), ["included", "dropped"]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_after_a_start_and_in_the_next_block_is_included() {
+    for kind in [IntentKind::Call, IntentKind::Recv] {
+        let rig = crash(Step::AfterBroadcast(1), kind).await;
+        {
+            let mut state = rig.chain.state();
+            (state.price_min, state.pauses, state.refuses) = (0, 5, Some("FAKE-009"));
+        }
+        rig.sender().reconcile().await.unwrap();
+        assert_eq!((rig.effects(), rig.results(), rig.open()), (vec!["a".to_owned()], vec!["included"], 0), "{kind:?}");
+    }
+    // What is in no block after that is given up, and its nonce is free.
+    let rig = crash(Step::BeforeBroadcast(1), IntentKind::Recv).await;
+    (rig.chain.state().price_min, rig.chain.state().refuses) = (0, Some("FAKE-009"));
+    let sender = rig.sender();
+    sender.reconcile().await.unwrap();
+    rig.chain.state().refuses = None;
+    rig.send(&sender, "bb").await.unwrap();
+    assert_eq!((rig.effects(), rig.results()), (vec!["bb".to_owned()], vec!["refused", "included"]));
+}

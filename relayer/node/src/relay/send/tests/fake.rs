@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) price_max: u64,
     /// No block is made while this is set.
     pub(super) halted: bool,
+    /// Looks for a receipt until blocks are made again.
+    pub(super) pauses: u32,
     /// Account reads that still show a nonce one lower.
     pub(super) behind: u32,
     /// Account reads that still show a nonce two higher.
@@ -133,6 +135,10 @@ impl Fake {
     /// A block with all that may be in it.
     fn mine(&self) {
         let mut state = self.state();
+        if state.pauses > 0 {
+            state.pauses -= 1;
+            return;
+        }
         while !state.halted {
             let (nonce, least) = (state.nonce, state.price_min);
             let Some(tx) = state.pool.get(&nonce).filter(|tx| tx.price >= least).cloned() else { return };
