@@ -133,7 +133,7 @@ where
         let but: Vec<usize> = refused.iter().map(|(by, _)| *by).collect();
         let told = match endpoints.events_told(from, to, &but).await {
             Ok(told) => told,
-            Err(error) => return Err(refused.into_iter().next().map_or(error.into(), |(_, first)| first)),
+            Err(error) => return Err(refused.into_iter().next().map_or_else(|| error.into(), |(_, first)| first)),
         };
         match judge(told.answer).await {
             Err(error @ (ProveError::Claim { .. } | ProveError::Protocol(_))) => refused.push((told.by, error)),
