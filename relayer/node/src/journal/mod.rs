@@ -124,6 +124,8 @@ pub struct Journal {
     /// Before the newest commit of the newest segment; the tip itself when it has none.
     before_tip: Tip,
     failed: Option<String>,
+    /// A rotation failed, and the next segment may stand under its name already.
+    rotating: bool,
 }
 
 impl Journal {
@@ -170,7 +172,9 @@ impl Journal {
         }
         file.seek(SeekFrom::Start(tip.offset_bytes)).map_err(JournalError::io("read", &newest.path))?;
         recovery.segments_count = segments.len();
-        let journal = Self { dir, options, _marker: locked.marker, segments, file, tip, before_tip, failed: None };
+        let marker = locked.marker;
+        let journal =
+            Self { dir, options, _marker: marker, segments, file, tip, before_tip, failed: None, rotating: false };
         Ok((journal, recovery))
     }
 
@@ -221,7 +225,7 @@ impl Journal {
             return Err(JournalError::TooLarge { got: payload.len(), max: PAYLOAD_BYTES_MAX });
         }
         self.recover()?;
-        if self.tip.offset_bytes >= self.options.segment_bytes_max {
+        if self.rotating || self.tip.offset_bytes >= self.options.segment_bytes_max {
             self.rotate()?;
         }
         let (hash, bytes) = frame::encode(&self.tip.hash, &payload);
@@ -245,7 +249,8 @@ impl Journal {
     /// Begins a new segment, unless the newest has no commit yet; the older one is sealed by that.
     ///
     /// # Errors
-    /// The disk is full or failed; the journal goes on in the older segment then.
+    /// The disk is full or failed; the next append tries again first. The new segment may be there under its name by then,
+    /// and says how long the older one is: that must not grow any more.
     pub fn rotate(&mut self) -> Result<Tip, JournalError> {
         self.recover()?;
         let Some(newest) = self.segments.last_mut() else { return Ok(self.tip) };
@@ -259,12 +264,14 @@ impl Journal {
             began_seconds: platform::now().seconds(),
             hash_before: self.tip.hash,
         };
+        self.rotating = true;
         let next = create(&self.dir, &self.options, &header)?;
         newest.length_bytes = self.tip.offset_bytes;
         let mut file = open_segment(&next.path)?;
         file.seek(SeekFrom::End(0)).map_err(JournalError::io("open", &next.path))?;
         (self.file, self.tip, self.before_tip) = (file, next.start(), next.start());
         self.segments.push(next);
+        self.rotating = false;
         Ok(self.tip)
     }
 

@@ -152,3 +152,45 @@ fn a_last_commit_that_is_not_there_any_more_is_not_built_upon() {
     let error = journal.append(&[cursor(6)]).unwrap_err();
     assert_eq!((error.code(), error.class()), ("JRN-005", catenary_light_clients::Class::Permanent), "{error}");
 }
+
+/// A disk that fails once a new file has its name and before that is known to be durable.
+#[derive(Debug, Default)]
+struct Unsynced(std::sync::atomic::AtomicBool);
+
+impl Disk for Unsynced {
+    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        OsDisk.create(path, bytes)?;
+        let fails = self.0.load(std::sync::atomic::Ordering::SeqCst);
+        if fails {
+            Err(io::Error::other("the directory was not synced"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Found in review: the older segment grew after the next one stood beside it, and the next start refused with JRN-011.
+#[test]
+fn a_segment_that_a_failed_rotation_left_does_not_shut_the_journal() {
+    for appends_while_it_fails in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Unsynced::default());
+        let options = JournalOptions { disk: disk.clone(), segment_bytes_max: SEGMENT_BYTES_MAX };
+        let (mut journal, _) = Journal::open_with(dir.path(), options).unwrap();
+        journal.append(&[cursor(1)]).unwrap();
+        disk.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(journal.rotate().unwrap_err().code(), "JRN-002");
+        assert!(segment_path(dir.path(), 2).exists(), "it has its name all the same");
+        if appends_while_it_fails {
+            assert_eq!(journal.append(&[cursor(9)]).unwrap_err().code(), "JRN-002");
+        }
+        assert_eq!(heights_of(&Reader::open(dir.path()).unwrap(), &Tip::start()), [1], "a crash here loses nothing");
+        disk.0.store(false, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(journal.append(&[cursor(2)]).unwrap().segment, 2);
+        assert_eq!(journal.append(&[cursor(3)]).unwrap().segment, 2, "the rotation was done once");
+        drop(journal);
+        let (journal, recovery) = Journal::open(dir.path()).unwrap();
+        assert_eq!((recovery.segments_count, recovery.truncated_bytes), (2, 0));
+        assert_eq!(heights(&journal, &Tip::start()), [1, 2, 3]);
+    }
+}
