@@ -79,7 +79,7 @@ impl Reader {
     /// that is whole. Takes no lock and changes nothing; reads all of the newest segment.
     ///
     /// # Errors
-    /// There is no journal, or segments do not follow each other.
+    /// There is no journal, segments do not follow each other, or the newest is damaged before its last commit.
     pub fn open(data_dir: &Path) -> Result<Self, JournalError> {
         let dir = data_dir.join(SEGMENTS_DIR);
         let mut segments = segment_files(&dir)?;
@@ -88,8 +88,14 @@ impl Reader {
             segments.push(SegmentFile::open(&data_dir.join(MARKER_FILE), 1)?);
         }
         check_sealed(&segments, &dir)?;
-        let Some(newest) = segments.last() else { return Err(JournalError::Missing { number: 1, dir }) };
-        let (tip, _) = scan(newest, &newest.start(), newest.length_bytes, &mut |_| Ok(()))?;
+        let Some(newest) = segments.last_mut() else { return Err(JournalError::Missing { number: 1, dir }) };
+        let (mut tip, mut bad) = scan(newest, &newest.start(), newest.length_bytes, &mut |_| Ok(()))?;
+        // A node that runs may have cleared a failed write away meanwhile and gone on: look once more.
+        if bad.is_some_and(|reason| torn_end(newest, tip.offset_bytes, reason).is_err()) {
+            *newest = SegmentFile::open(&newest.path, newest.header.number)?;
+            (tip, bad) = scan(newest, &tip, newest.length_bytes, &mut |_| Ok(()))?;
+            bad.map_or(Ok(Vec::new()), |reason| torn_end(newest, tip.offset_bytes, reason))?;
+        }
         Ok(Self { segments, tip })
     }
 
@@ -321,7 +327,8 @@ pub(super) fn torn_end(file: &SegmentFile, offset: u64, reason: &'static str) ->
     let mut opened = File::open(&file.path).map_err(io("read"))?;
     opened.seek(SeekFrom::Start(offset)).map_err(io("read"))?;
     let mut bytes = Vec::new();
-    opened.read_to_end(&mut bytes).map_err(io("read"))?;
+    // No further than was looked at: a node that runs may have finished this commit and others since.
+    opened.take(file.length_bytes.saturating_sub(offset)).read_to_end(&mut bytes).map_err(io("read"))?;
     if frame::holds_later_frame(&bytes) {
         return Err(JournalError::Corrupt { segment, offset, reason });
     }

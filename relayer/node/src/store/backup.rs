@@ -94,6 +94,20 @@ pub enum BackupError {
         /// Number of the segment.
         segment: u64,
     },
+    /// The journal has lost its end since the last backup.
+    #[error(
+        "the journal holds {got} records, the backup in {} holds {expected}: the journal was cut or damaged, and the backup \
+         is left as it is; put it back, or take another backup into another directory",
+        path.display()
+    )]
+    Shorter {
+        /// Directory.
+        path: PathBuf,
+        /// Records here.
+        got: u64,
+        /// Records in the backup.
+        expected: u64,
+    },
 }
 
 impl BackupError {
@@ -108,6 +122,7 @@ impl BackupError {
             Self::Differs { .. } => "STORE-103",
             Self::NotEmpty { .. } => "STORE-104",
             Self::Foreign { .. } => "STORE-105",
+            Self::Shorter { .. } => "STORE-106",
         }
     }
 
@@ -120,7 +135,7 @@ impl BackupError {
 /// its first byte.
 ///
 /// # Errors
-/// The journal is damaged, the target holds another one, or a disk failed; the target then has no new manifest.
+/// The journal is damaged, the target holds another or a longer one, or a disk failed; the target then has no new manifest.
 pub fn backup(data_dir: &Path, target: &Path, at_seconds: u64) -> Result<Manifest, BackupError> {
     let reader = Reader::open(data_dir)?;
     copy(&reader, target)?;
@@ -142,11 +157,19 @@ pub fn backup(data_dir: &Path, target: &Path, at_seconds: u64) -> Result<Manifes
     Ok(manifest)
 }
 
-/// Checks a backup from its first byte to its end, against its manifest.
-///
-/// # Errors
-/// It is damaged, was changed, or was not finished.
-pub fn verify(backup: &Path) -> Result<(Manifest, Reader), BackupError> {
+/// Refuses to put a journal over a backup that holds more of it.
+fn no_shorter(reader: &Reader, target: &Path) -> Result<(), BackupError> {
+    if !target.join(MANIFEST_FILE).exists() {
+        return Ok(());
+    }
+    let (got, expected) = (reader.tip().records, manifest(target)?.records);
+    if got < expected {
+        return Err(BackupError::Shorter { path: target.into(), got, expected });
+    }
+    Ok(())
+}
+
+fn manifest(backup: &Path) -> Result<Manifest, BackupError> {
     let path = backup.join(MANIFEST_FILE);
     let refuse = |reason: String| BackupError::Manifest { path: path.clone(), reason };
     let text = fs::read(&path).map_err(|error| refuse(error.to_string()))?;
@@ -154,6 +177,15 @@ pub fn verify(backup: &Path) -> Result<(Manifest, Reader), BackupError> {
     if manifest.version != MANIFEST_VERSION {
         return Err(refuse(format!("its version is {}, this program knows {MANIFEST_VERSION}", manifest.version)));
     }
+    Ok(manifest)
+}
+
+/// Checks a backup from its first byte to its end, against its manifest.
+///
+/// # Errors
+/// It is damaged, was changed, or was not finished.
+pub fn verify(backup: &Path) -> Result<(Manifest, Reader), BackupError> {
+    let manifest = manifest(backup)?;
     let reader = Reader::open(backup)?;
     reader.check()?;
     let tip = reader.tip();
@@ -227,6 +259,7 @@ fn copy(reader: &Reader, target: &Path) -> Result<(), BackupError> {
             return Err(BackupError::Foreign { path: target.into(), segment: old.header.number });
         }
     }
+    no_shorter(reader, target)?;
     for file in reader.segments() {
         let number = file.header.number;
         let length = if number == newest { reader.tip().offset_bytes } else { file.length_bytes };

@@ -88,3 +88,22 @@ fn a_commit_taken_out_or_put_elsewhere_breaks_the_chain() {
         assert_eq!(error.code(), "JRN-006", "{error}");
     }
 }
+
+/// Found in review: a reader took a journal damaged in its newest segment for a shorter one that is whole.
+#[test]
+fn a_reader_refuses_damage_that_is_no_torn_end() {
+    let fixture = fixture();
+    let read = |bytes: &[u8]| {
+        fs::write(fixture.segment(), bytes).unwrap();
+        Reader::open(fixture.path()).map(|reader| reader.tip().records).map_err(|error| error.code())
+    };
+    assert_eq!(read(&fixture.bytes), Ok(4));
+    for (commit, expect) in [(0, Err("JRN-005")), (1, Err("JRN-005")), (2, Ok(3))] {
+        let mut bytes = fixture.bytes.clone();
+        bytes[fixture.ends[commit] + frame::FRAME_BYTES] ^= 1;
+        assert_eq!(read(&bytes), expect, "commit {commit}");
+    }
+    for length in fixture.ends[2]..fixture.ends[3] {
+        assert_eq!(read(&fixture.bytes[..length]), Ok(3), "{length} bytes: a commit that is being written");
+    }
+}

@@ -184,3 +184,20 @@ fn a_rebuilt_store_is_the_same_and_keeps_saved_light_clients() {
     assert_eq!(ledger.check().unwrap(), []);
     assert_eq!(ledger.saved_client("quorum").unwrap(), Some((state, bytes.to_vec())));
 }
+
+/// Found in review: a backup of a damaged journal replaced the longer one of before.
+#[test]
+fn a_journal_that_lost_its_end_does_not_replace_a_longer_backup() {
+    let (dir, ledger) = attested();
+    let target = tempfile::tempdir().unwrap();
+    let taken = backup(dir.path(), target.path(), 5).unwrap();
+    drop(ledger);
+    let newest = Reader::open(dir.path()).unwrap().segments().last().unwrap().path.clone();
+    let bytes = fs::read(&newest).unwrap();
+    fs::write(&newest, &bytes[..bytes.len() - 1]).unwrap();
+    let error = backup(dir.path(), target.path(), 6).unwrap_err();
+    assert_eq!(error.code(), "STORE-106", "{error}");
+    assert_eq!(verify(target.path()).unwrap().0, taken, "the backup is left as it was");
+    fs::write(&newest, &bytes).unwrap();
+    assert_eq!(backup(dir.path(), target.path(), 7).unwrap().records, taken.records);
+}
