@@ -19,6 +19,8 @@ use crate::journal::{self, Disk, JournalError, OsDisk, Reader, SegmentFile, Tip,
 
 /// The manifest's file in a backup.
 pub const MANIFEST_FILE: &str = "backup.json";
+/// Directory in the data directory that a journal is made in before it has its place.
+const UNFINISHED_DIR: &str = "restore.tmp";
 /// Version of the manifest.
 const MANIFEST_VERSION: u32 = 1;
 
@@ -205,16 +207,50 @@ pub fn restore(backup: &Path, data_dir: &Path, at_seconds: u64) -> Result<(Manif
     if taken {
         return Err(BackupError::NotEmpty { path: data_dir.into() });
     }
-    copy(&reader, data_dir)?;
-    let copied = Reader::open(data_dir)?;
-    copied.check()?;
-    same_end(&copied.tip(), &reader.tip())?;
-    let (ledger, _) = Ledger::open(data_dir)?;
-    Ok((manifest, forget_attested(&ledger, at_seconds)?))
+    let restored = put_back(data_dir, at_seconds, |unfinished| {
+        copy(&reader, unfinished)?;
+        let copied = Reader::open(unfinished)?;
+        copied.check()?;
+        same_end(&copied.tip(), &reader.tip())
+    })?;
+    Ok((manifest, restored))
+}
+
+/// Makes a journal in a directory of its own, with the record that it was put back at its end, and moves it into the data
+/// directory whole: a crash on the way leaves no journal there that does not say so, by which attestors would go on. Then
+/// folds the store. What an earlier try left is removed first.
+pub(super) fn put_back<E: From<StoreError>>(
+    data_dir: &Path,
+    at_seconds: u64,
+    make: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<Restored, E> {
+    let io = |action| move |error: std::io::Error| StoreError::Io { action, reason: error.to_string() };
+    let unfinished = data_dir.join(UNFINISHED_DIR);
+    let clear = || match fs::remove_dir_all(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove an unfinished restore")(error)),
+        _ => Ok(()),
+    };
+    clear()?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&unfinished)
+        .map_err(io("make a directory to restore in"))?;
+    // What a refused one left is of no use; what the failure was matters more than whether this can be removed.
+    make(&unfinished).inspect_err(|_| drop(clear()))?;
+    let (ledger, _) = Ledger::open(&unfinished)?;
+    let restored = forget_attested(&ledger, at_seconds)?;
+    drop(ledger);
+    let place = data_dir.join(SEGMENTS_DIR);
+    let moved = fs::rename(unfinished.join(SEGMENTS_DIR), &place).and_then(|()| journal::sync_directory(&place));
+    moved.map_err(io("give a restored journal its place"))?;
+    clear()?;
+    Ledger::open(data_dir)?;
+    Ok(restored)
 }
 
 /// Journals that this journal was put back: keys that it remembers may have attested more.
-pub(super) fn forget_attested(ledger: &Ledger, at_seconds: u64) -> Result<Restored, StoreError> {
+fn forget_attested(ledger: &Ledger, at_seconds: u64) -> Result<Restored, StoreError> {
     let tip = ledger.tip();
     let restored = Restored { records: tip.records, hash: tip.hash, keys: remembered(ledger)?, at_seconds };
     ledger.record(vec![Record::Restored(restored.clone())])?;
@@ -248,7 +284,7 @@ fn same_end(got: &Tip, expected: &Tip) -> Result<(), BackupError> {
 }
 
 /// Copies the segments of a view, the newest up to its end, and leaves sealed ones that are there already.
-fn copy(reader: &Reader, target: &Path) -> Result<(), BackupError> {
+pub(super) fn copy(reader: &Reader, target: &Path) -> Result<(), BackupError> {
     let dir = target.join(SEGMENTS_DIR);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(BackupError::io("make", &dir))?;
     let there = journal::segment_files(&dir)?;

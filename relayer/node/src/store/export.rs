@@ -13,8 +13,8 @@ use catenary_light_clients::Hash32;
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
-use super::Ledger;
-use crate::journal::{Journal, JournalError, Reader, Tip};
+use super::backup::put_back;
+use crate::journal::{Journal, JournalError, Reader, Tip, MARKER_FILE, SEGMENTS_DIR};
 
 /// Version of the lines.
 const EXPORT_VERSION: u32 = 1;
@@ -145,7 +145,7 @@ fn write_line(out: &mut impl Write, value: &impl Serialize) -> Result<(), Export
 ///
 /// # Errors
 /// The journal is not empty, a line is not what an export has, or the disk failed. What was imported until then stays
-/// in the journal, which is no journal of a node: remove it.
+/// in the journal, which is no journal of a node: [`import_into`] makes it apart.
 pub fn import(journal: &mut Journal, input: &mut impl BufRead) -> Result<Tip, ExportError> {
     if journal.tip().records > 0 {
         return Err(ExportError::NotEmpty { records: journal.tip().records });
@@ -192,11 +192,18 @@ pub fn import(journal: &mut Journal, input: &mut impl BufRead) -> Result<Tip, Ex
 pub fn import_into(data_dir: &Path, input: &mut impl BufRead, at_seconds: u64) -> Result<Restored, ExportError> {
     let io = |source| ExportError::Io { action: "make the directory for", source };
     std::fs::create_dir_all(data_dir).map_err(io)?;
-    let (mut journal, _) = Journal::open(data_dir)?;
-    import(&mut journal, input)?;
-    drop(journal);
-    let (ledger, _) = Ledger::open(data_dir)?;
-    Ok(super::backup::forget_attested(&ledger, at_seconds)?)
+    if [MARKER_FILE, SEGMENTS_DIR].iter().any(|name| data_dir.join(name).exists()) {
+        let (held, _) = Journal::open(data_dir)?;
+        if held.tip().records > 0 {
+            return Err(ExportError::NotEmpty { records: held.tip().records });
+        }
+        // A segment without a commit is in the way of the one that comes.
+        std::fs::remove_file(held.path()).map_err(io)?;
+    }
+    put_back(data_dir, at_seconds, |unfinished| {
+        let (mut journal, _) = Journal::open(unfinished)?;
+        import(&mut journal, input).map(drop)
+    })
 }
 
 fn commit_line(journal: &mut Journal, line: u64, commit: CommitLine) -> Result<(), ExportError> {

@@ -137,6 +137,7 @@ fn an_export_that_was_changed_is_refused() {
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         let error = import_into(fresh.path(), &mut BufReader::new(text.as_bytes()), 9).unwrap_err();
         assert_eq!(error.code(), expect, "{error}");
+        assert_eq!(fs::read_dir(fresh.path()).unwrap().count(), 0, "nothing of it stays: {error}");
     };
     let owned = || all.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
     let without = |at: usize| {
@@ -200,4 +201,43 @@ fn a_journal_that_lost_its_end_does_not_replace_a_longer_backup() {
     assert_eq!(verify(target.path()).unwrap().0, taken, "the backup is left as it was");
     fs::write(&newest, &bytes).unwrap();
     assert_eq!(backup(dir.path(), target.path(), 7).unwrap().records, taken.records);
+}
+
+/// Found in review: a restore that was interrupted left a valid journal that did not say that it was put back, so
+/// attestor keys went on signing.
+#[test]
+fn an_interrupted_restore_leaves_no_journal() {
+    let (dir, _ledger) = attested();
+    let target = tempfile::tempdir().unwrap();
+    backup(dir.path(), target.path(), 5).unwrap();
+    let (_, reader) = verify(target.path()).unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    let stopped = std::panic::catch_unwind(|| {
+        backup::put_back(fresh.path(), 9, |unfinished| -> Result<(), BackupError> {
+            backup::copy(&reader, unfinished)?;
+            panic!("the power goes before the record is made");
+        })
+    });
+    assert!(stopped.is_err());
+    assert!(fresh.path().join("restore.tmp").join(SEGMENTS_DIR).exists(), "it was copied that far");
+    assert!(!fresh.path().join(SEGMENTS_DIR).exists() && Reader::open(fresh.path()).is_err());
+    let (_, restored) = restore(target.path(), fresh.path(), 10).unwrap();
+    assert_eq!(restored.keys, ["k".to_owned()]);
+    assert!(!fresh.path().join("restore.tmp").exists(), "what was left is removed");
+    let (put_back, _) = open(&fresh);
+    assert!(!put_back.remembers_attestor("k").unwrap());
+    assert_eq!(put_back.tip().records, 8);
+}
+
+#[test]
+fn an_import_goes_into_a_journal_that_was_only_begun() {
+    let (dir, _ledger) = attested();
+    let mut lines = Vec::new();
+    export(&Reader::open(dir.path()).unwrap(), &mut lines).unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    let begun = open(&fresh).0;
+    let import = || import_into(fresh.path(), &mut BufReader::new(lines.as_slice()), 9).map_err(|error| error.code());
+    assert_eq!(import(), Err("JRN-001"), "a node is running");
+    drop(begun);
+    assert_eq!(import().map(|restored| restored.records), Ok(7));
 }
