@@ -17,7 +17,7 @@
 //! | attestor_reset | signatures: `memory/{key}`; acts |
 //! | pruned | packets, history, transfers: removes all of these packets, `closed/{path}/{chain}/{client}` → [`Runs`]; intents: removes `all/…` and `outcome/…` of these transactions |
 //! | checkpoint | meta: `checkpoint` → record |
-//! | restored | signatures: removes `memory/{key}` of these keys; acts |
+//! | restored | signatures: `memory/{key}` of these keys, until a reset; acts |
 //!
 //! Numbers in keys are padded to 20 digits, so keys sort by them. The function sees one record at a time: that a
 //! packet never steps back is the engine's duty. Only `pruned` needs what was folded before, see [`prune`].
@@ -36,6 +36,8 @@ use crate::store::{Store, StoreError, StoreOp, Tree};
 
 /// Version of the store's layout. A store of another version is made again from the journal.
 pub const STORE_SCHEMA: u32 = 1;
+/// What stands for a key's memory when its journal was put back: it may have attested more than the journal knows.
+pub const MEMORY_RESTORED: &[u8] = b"restored";
 
 /// Where a packet stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -267,7 +269,7 @@ pub fn fold(record: &Record) -> Vec<StoreOp> {
         Record::Checkpoint(checkpoint) => ops.put(Tree::Meta, "checkpoint".into(), json(checkpoint)),
         Record::Restored(restored) => {
             for key in &restored.keys {
-                ops.delete(Tree::Signatures, keys::signature_memory(key));
+                ops.put(Tree::Signatures, keys::signature_memory(key), MEMORY_RESTORED.to_vec());
             }
             fold_act(&mut ops, record, restored.at_seconds);
         }

@@ -191,8 +191,8 @@ pub enum KeystoreError {
     },
     /// The journal does not know what this key signed.
     #[error(
-        "key {id} has attested before, but the journal knows nothing of it: put the right journal back, or run \
-         `catenary attestor reset {id} --reason …` if it is lost"
+        "key {id} has attested, and the journal knows nothing of it or was put back from a backup: put the right journal \
+         back, or run `catenary attestor reset {id} --reason …` if it is lost"
     )]
     NoMemory {
         /// Key.

@@ -21,7 +21,7 @@ use super::keys::{address, public_key, Authority, Keystore};
 use super::passphrase::Passphrase;
 use crate::failpoint::failpoint;
 use crate::platform;
-use crate::store::Ledger;
+use crate::store::{AttestorMemory, Ledger};
 
 /// Most replacements of one transaction, whatever the configuration says: at an eighth more each, the last one costs six
 /// times the first.
@@ -124,7 +124,13 @@ impl KeystoreSigner {
     fn attest(&self, held: &HeldKey, signed: SignedAttestation) -> Result<[u8; 65], KeystoreError> {
         let id = &held.entry.id;
         let mut first_signed = held.first_signed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *first_signed && !self.ledger.remembers_attestor(id)? {
+        let remembers = match self.ledger.attestor_memory(id)? {
+            AttestorMemory::Kept => true,
+            AttestorMemory::None => !*first_signed,
+            // A keystore may be older than the journal's backup and not know of any signature.
+            AttestorMemory::Restored => false,
+        };
+        if !remembers {
             return Err(KeystoreError::NoMemory { id: id.clone() });
         }
         let digest = signed.digest;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use catenary_api::{KeyId, Purpose, SignRequest, Signer};
-use catenary_core::record::Record;
+use catenary_core::record::{Record, Restored};
 use catenary_light_clients::{Family, Hash32, InstanceId};
 use catenary_protocol::attestation::{recover, signing_digest, PathCommitment, Statement};
 use catenary_protocol::{PacketAttestation, StateAttestation};
@@ -324,6 +324,27 @@ fn an_attestor_without_memory_signs_nothing_until_it_is_reset() {
     assert_eq!(reset("attests", "disk lost"), Ok(()));
     assert_eq!(sign(6), Ok(()));
     assert!(matches!(&fixture.records()[0], Record::AttestorReset(reset) if reset.reason == "disk lost"));
+}
+
+/// Found in review: with a keystore of before its first signature, a key signed at once after a restore.
+#[test]
+fn a_restored_journal_stops_a_key_whose_keystore_says_that_it_never_signed() {
+    let fixture = fixture();
+    let digest = Hash32([5; 32]);
+    let restored = Restored { records: 0, hash: digest, keys: vec!["attests".into()], at_seconds: 1 };
+    Ledger::open_in_memory(&fixture.journal()).unwrap().record(vec![Record::Restored(restored)]).unwrap();
+    let sign = |height| {
+        let signed = attestor(&fixture.signer()).sign_state(instance(1), &state(height, 100));
+        signed.map(|_| ()).map_err(|error| error.code())
+    };
+    assert!(!fixture.keystore.entry("attests").unwrap().first_signed);
+    assert_eq!(sign(5), Err("KEY-018"));
+    assert_eq!(sign(6), Err("KEY-018"), "nor later");
+    let ledger = Ledger::open_in_memory(&fixture.journal()).unwrap();
+    fixture.keystore.reset_attestor("attests", &authority("compared with the chain"), &ledger).unwrap();
+    drop(ledger);
+    assert_eq!(sign(6), Ok(()));
+    assert_eq!(sign(7), Ok(()), "and goes on");
 }
 
 #[test]

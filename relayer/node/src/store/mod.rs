@@ -36,7 +36,7 @@ pub use checkpoint::Base;
 pub use export::{export, import, import_into, ExportError};
 pub use memory::MemoryStore;
 pub use prune::{PrunePlace, Retention};
-pub use reads::SCAN_MAX;
+pub use reads::{AttestorMemory, SCAN_MAX};
 pub use sled::SledStore;
 
 /// Directory of the store in the data directory.

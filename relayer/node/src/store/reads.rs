@@ -13,6 +13,17 @@ use super::Ledger;
 /// Most entries of one scan: a page that is quickly read and small in memory.
 pub const SCAN_MAX: usize = 1_000;
 
+/// What the journal knows of a key's attestations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttestorMemory {
+    /// None by this key.
+    None,
+    /// All of them, or those since a person reset it.
+    Kept,
+    /// Those until a backup; the journal was put back since.
+    Restored,
+}
+
 fn strip<'a>(prefix: &str, key: &'a str) -> &'a str {
     key.strip_prefix(prefix).unwrap_or(key)
 }
@@ -223,12 +234,16 @@ impl Ledger {
         Ok(self.get(Tree::Signatures, &key)?.is_some())
     }
 
-    /// Whether the ledger remembers any attestation of a key, or a reset of it.
+    /// What the ledger knows of a key's attestations.
     ///
     /// # Errors
     /// The store failed.
-    pub fn remembers_attestor(&self, key: &str) -> Result<bool, StoreError> {
-        Ok(self.get(Tree::Signatures, &keys::signature_memory(key))?.is_some())
+    pub fn attestor_memory(&self, key: &str) -> Result<AttestorMemory, StoreError> {
+        Ok(match self.get(Tree::Signatures, &keys::signature_memory(key))? {
+            None => AttestorMemory::None,
+            Some(value) if value == fold::MEMORY_RESTORED => AttestorMemory::Restored,
+            Some(_) => AttestorMemory::Kept,
+        })
     }
 
     /// Keeps a light client's saved state: the bytes beside the journal, their digest in it. The bytes are stored

@@ -60,7 +60,11 @@ fn a_backup_put_back_has_everything_but_the_right_to_attest() {
     assert_eq!((report.folded_records, report.journal.records_count), (0, 8));
     assert_eq!(put_back.open_packets("p").unwrap().len(), 6);
     assert_eq!(put_back.signed_state("k", 7).unwrap(), ledger.signed_state("k", 7).unwrap());
-    assert!(!put_back.remembers_attestor("k").unwrap(), "it may have attested more after the backup");
+    assert_eq!(
+        put_back.attestor_memory("k").unwrap(),
+        AttestorMemory::Restored,
+        "it may have attested more after the backup"
+    );
     assert_eq!(put_back.acts(None, 9).unwrap().len(), 1, "that it was put back is among the acts");
     assert_eq!(put_back.check().unwrap(), []);
     let error = restore(target.path(), fresh.path(), 9).unwrap_err();
@@ -119,7 +123,7 @@ fn an_export_read_back_is_the_same_chain() {
     assert_eq!((restored.records, restored.hash, restored.keys), (7, ledger.tip().hash, vec!["k".to_owned()]));
     let (read_back, _) = open(&fresh);
     assert_eq!(read_back.open_packets("p").unwrap().len(), 6);
-    assert!(!read_back.remembers_attestor("k").unwrap());
+    assert_eq!(read_back.attestor_memory("k").unwrap(), AttestorMemory::Restored);
     drop(read_back);
     let again = import_into(fresh.path(), &mut BufReader::new(lines.as_slice()), 9).unwrap_err();
     assert_eq!(again.code(), "STORE-114", "{again}");
@@ -225,7 +229,7 @@ fn an_interrupted_restore_leaves_no_journal() {
     assert_eq!(restored.keys, ["k".to_owned()]);
     assert!(!fresh.path().join("restore.tmp").exists(), "what was left is removed");
     let (put_back, _) = open(&fresh);
-    assert!(!put_back.remembers_attestor("k").unwrap());
+    assert_eq!(put_back.attestor_memory("k").unwrap(), AttestorMemory::Restored);
     assert_eq!(put_back.tip().records, 8);
 }
 

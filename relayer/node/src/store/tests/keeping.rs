@@ -295,7 +295,7 @@ fn segments_go_only_when_a_checkpoint_stands_for_them_and_they_are_old() {
     let (ledger, _) = open(&dir);
     assert_eq!(all_keys(&ledger), expect, "folded anew without them");
     assert_eq!(ledger.check().unwrap(), []);
-    assert!(ledger.remembers_attestor("k").unwrap());
+    assert_eq!(ledger.attestor_memory("k").unwrap(), AttestorMemory::Kept);
     assert!(ledger.signed_state("k", 7).unwrap().is_some(), "what a key attested is never lost");
     assert!(ledger.signed_tx("c", "k", 3).unwrap().is_some(), "nor what it signed");
     // A newer one replaces it.
