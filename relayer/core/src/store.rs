@@ -126,8 +126,9 @@ pub enum StoreError {
     },
     /// The store has folded more than the journal holds.
     #[error(
-        "the store has folded {store} records, the journal holds {journal}: the journal was cut, lost or replaced; put the \
-         right journal back, or move the store away to go on with what this journal knows"
+        "the store has folded {store} records, the journal holds {journal}: the journal was cut, lost or replaced; put \
+         the right journal back (what a start cuts is kept beside its segment, in .cut-OFFSET), or run `catenary store \
+         rebuild --accept-loss` to go on with what this journal knows: attestor keys then refuse until they are reset"
     )]
     AheadOfJournal {
         /// Records folded.
@@ -138,7 +139,8 @@ pub enum StoreError {
     /// The store was folded from another journal.
     #[error(
         "the store stands after record {records} of a journal with hash {hash}, which is no place in this journal; put \
-         the right journal back, or move the store away to go on with what this journal knows"
+         the right journal back, or run `catenary store rebuild --accept-loss` to go on with what this journal knows: \
+         attestor keys then refuse until they are reset"
     )]
     ForeignJournal {
         /// Records folded.

@@ -291,8 +291,14 @@ pub enum StoreCommand {
         #[arg(long)]
         full: bool,
     },
-    /// Move the store aside and fold it anew from the journal; the node must be stopped.
-    Rebuild,
+    /// Move the store aside and fold it anew from the journal; the node must be stopped. Refused when the store knows more
+    /// than the journal, which then lost its end.
+    Rebuild {
+        /// Go on with what the journal knows when the store knows more. Attestor keys refuse afterwards, until they are
+        /// reset.
+        #[arg(long)]
+        accept_loss: bool,
+    },
     /// Write the journal as lines of JSON; the node may run.
     Export {
         /// File to write; `-` for standard output.

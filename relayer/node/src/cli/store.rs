@@ -13,7 +13,7 @@ use super::output::{Failure, Output};
 use crate::config::Config;
 use crate::journal::{JournalError, Reader, Tip};
 use crate::platform;
-use crate::store::{self, Difference, Ledger};
+use crate::store::{self, Difference, Ledger, Rebuilt};
 
 /// The standard streams' name as a file.
 const STANDARD: &str = "-";
@@ -23,7 +23,7 @@ pub(super) fn run(config: &Config, command: StoreCommand, output: Output) -> Res
     let data_dir = &config.data_dir;
     match command {
         StoreCommand::Check { full } => check(data_dir, full, output),
-        StoreCommand::Rebuild => rebuild(data_dir, output),
+        StoreCommand::Rebuild { accept_loss } => rebuild(data_dir, accept_loss, output),
         StoreCommand::Export { file } => export(data_dir, &file, output),
         StoreCommand::Import { file } => import(data_dir, &file, output),
         StoreCommand::Stats => stats(data_dir, output),
@@ -75,12 +75,13 @@ fn same(differences: &[Difference]) -> Result<(), StoreError> {
     Err(StoreError::Differs { count: differences.len(), first: format!("{tree:?} {key}, {what}") })
 }
 
-fn rebuild(data_dir: &Path, output: Output) -> Result<(), Failure> {
-    let (aside, folded) = store::rebuild(data_dir)?;
+fn rebuild(data_dir: &Path, accept_loss: bool, output: Output) -> Result<(), Failure> {
+    let Rebuilt { aside, folded_records: folded, lost } = store::rebuild(data_dir, accept_loss)?;
+    let keys = lost.map(|lost| lost.keys).unwrap_or_default();
     let place = aside.as_ref().map(|path| path.display().to_string());
     let kept = place.as_ref().map_or_else(|| "there was none".to_owned(), |path| format!("the old one is in {path}"));
-    let text = format!("store folded anew from {folded} records; {kept}");
-    output.result(&json!({ "folded_records": folded, "moved_to": place }), &text);
+    let text = format!("store folded anew from {folded} records; {kept}{}", resets(&keys));
+    output.result(&json!({ "folded_records": folded, "moved_to": place, "keys_to_reset": keys }), &text);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use catenary_core::record::{Record, Restored};
-use catenary_core::{StoreError, Tree};
+use catenary_core::{Store, StoreError, Tree};
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
@@ -252,18 +252,18 @@ pub(super) fn put_back<E: From<StoreError>>(
 /// Journals that this journal was put back: keys that it remembers may have attested more.
 fn forget_attested(ledger: &Ledger, at_seconds: u64) -> Result<Restored, StoreError> {
     let tip = ledger.tip();
-    let restored = Restored { records: tip.records, hash: tip.hash, keys: remembered(ledger)?, at_seconds };
+    let restored = Restored { records: tip.records, hash: tip.hash, keys: remembered(ledger.store())?, at_seconds };
     ledger.record(vec![Record::Restored(restored.clone())])?;
     Ok(restored)
 }
 
-/// Keys that a ledger remembers attestations of.
-fn remembered(ledger: &Ledger) -> Result<Vec<String>, StoreError> {
+/// Keys that a store remembers attestations of.
+pub(super) fn remembered(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     const PREFIX: &str = "memory/";
     let mut keys: Vec<String> = Vec::new();
     loop {
         let after = keys.last().map(|key| format!("{PREFIX}{key}"));
-        let page = ledger.scan(Tree::Signatures, PREFIX, after.as_deref(), SCAN_MAX)?;
+        let page = store.scan(Tree::Signatures, PREFIX, after.as_deref(), SCAN_MAX)?;
         if page.is_empty() {
             return Ok(keys);
         }

@@ -23,6 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use catenary_core::fold::STORE_SCHEMA;
+use catenary_core::record::Restored;
 use catenary_core::{Record, Store, StoreError, StoreOp, Tree};
 use catenary_light_clients::{Class, Hash32};
 use serde::{Deserialize, Serialize};
@@ -476,14 +477,32 @@ pub fn fold_in_memory(reader: &Reader) -> Result<u64, StoreError> {
     Ok(count(&store)?.into_iter().map(|(_, entries)| entries).sum())
 }
 
-/// Moves the store of a data directory aside and folds it anew; gives where the old one is, if there was one, and how many
-/// records were folded. Saved light clients come along, since the journal has only their digests.
+/// What a rebuild did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rebuilt {
+    /// Where the old store is, if there was one.
+    pub aside: Option<PathBuf>,
+    /// Records that were folded.
+    pub folded_records: u64,
+    /// What was journaled, when the old store knew more than the journal and that was accepted.
+    pub lost: Option<Restored>,
+}
+
+/// Moves the store of a data directory aside and folds it anew. Saved light clients come along, since the journal has only
+/// their digests. A store that knows what the journal does not is the only sign that the journal lost its end: it stays,
+/// unless the loss is accepted, and then that is journaled before it goes, so attestor keys refuse until they are reset.
 ///
 /// # Errors
-/// A node is running, the journal is damaged, or the disk failed.
-pub fn rebuild(data_dir: &Path) -> Result<(Option<PathBuf>, u64), StoreError> {
-    let (journal, _) = Journal::open(data_dir).map_err(|error| journal_error(&error))?;
+/// A node is running, the store knows more than the journal, the journal is damaged, or the disk failed.
+pub fn rebuild(data_dir: &Path, accept_loss: bool) -> Result<Rebuilt, StoreError> {
+    let (mut journal, _) = Journal::open(data_dir).map_err(|error| journal_error(&error))?;
     let path = data_dir.join(STORE_DIR);
+    let lost = match stands_in(&path, &journal.reader()) {
+        Err(StoreError::AheadOfJournal { .. } | StoreError::ForeignJournal { .. }) if accept_loss => {
+            Some(record_loss(&mut journal, &path)?)
+        }
+        stands => stands.map(|()| None)?,
+    };
     let aside = if path.exists() { Some(move_aside(&path, "replaced")?) } else { None };
     let store = SledStore::open(&path)?;
     if let Some(Ok(old)) = aside.as_deref().map(SledStore::open) {
@@ -491,9 +510,49 @@ pub fn rebuild(data_dir: &Path) -> Result<(Option<PathBuf>, u64), StoreError> {
         let puts: Vec<_> = blobs.map(|(key, value)| StoreOp::Put { tree: Tree::Blobs, key, value }).collect();
         store.apply(&puts)?;
     }
-    let folded = checkpoint::fold_anew(&journal.reader(), &store)?;
+    let folded_records = checkpoint::fold_anew(&journal.reader(), &store)?;
     store.flush()?;
-    Ok((aside, folded))
+    Ok(Rebuilt { aside, folded_records, lost })
+}
+
+/// Refuses a store that knows more than a journal, or another one. One that does not open or does not know its place says
+/// nothing.
+fn stands_in(store: &Path, journal: &Reader) -> Result<(), StoreError> {
+    if !store.exists() {
+        return Ok(());
+    }
+    let from = match SledStore::open(store).and_then(|store| stored_tip(&store)) {
+        Ok(Some(from)) => from,
+        Err(error) if sled::is_full(&error) => return Err(error),
+        Ok(None) | Err(_) => return Ok(()),
+    };
+    // Of places in segments that were removed nothing is known any more.
+    if is_end(journal, &from)? || from.segment < journal.start().segment {
+        return Ok(());
+    }
+    let mut continues = false;
+    let read = journal.replay(&from, |_, _| {
+        continues = true;
+        Err(Carried(StoreError::Stopped { reason: "the first commit tells".into() }))
+    });
+    if read.is_err() && !continues && journal.check_segment(from.segment).is_ok() {
+        return Err(StoreError::ForeignJournal { records: from.records, hash: from.hash });
+    }
+    Ok(())
+}
+
+/// Journals that this journal lost what a store knew: keys that either remembers may have attested more.
+fn record_loss(journal: &mut Journal, store: &Path) -> Result<Restored, StoreError> {
+    let fresh = MemoryStore::default();
+    checkpoint::fold_anew(&journal.reader(), &fresh)?;
+    let mut keys = backup::remembered(&fresh)?;
+    keys.extend(backup::remembered(&SledStore::open(store)?)?);
+    keys.sort_unstable();
+    keys.dedup();
+    let (tip, at_seconds) = (journal.tip(), platform::now().seconds());
+    let lost = Restored { records: tip.records, hash: tip.hash, keys, at_seconds };
+    journal.append(&[Record::Restored(lost.clone())]).map_err(|error| journal_error(&error))?;
+    Ok(lost)
 }
 
 fn move_aside(path: &Path, why: &str) -> Result<PathBuf, StoreError> {
@@ -542,18 +601,25 @@ fn apply(store: &dyn Store, records: &[Record], tip: &Tip) -> Result<(), StoreEr
     checkpoint::apply_records(store, records, vec![place])
 }
 
-/// Folds what a store lacks; how many records that was.
-fn catch_up(journal: &Reader, store: &dyn Store, from: Tip) -> Result<u64, StoreError> {
+/// Whether a store's place is the journal's end; refuses one that is beyond it.
+fn is_end(journal: &Reader, from: &Tip) -> Result<bool, StoreError> {
     let end = journal.tip();
     if from.records > end.records {
         return Err(StoreError::AheadOfJournal { store: from.records, journal: end.records });
     }
-    let foreign = || StoreError::ForeignJournal { records: from.records, hash: from.hash };
     if from.is_same(&end) {
-        return Ok(0);
+        return Ok(true);
     }
     if from.records == end.records || (from.segment, from.offset_bytes) >= (end.segment, end.offset_bytes) {
-        return Err(foreign());
+        return Err(StoreError::ForeignJournal { records: from.records, hash: from.hash });
+    }
+    Ok(false)
+}
+
+/// Folds what a store lacks; how many records that was.
+fn catch_up(journal: &Reader, store: &dyn Store, from: Tip) -> Result<u64, StoreError> {
+    if is_end(journal, &from)? {
+        return Ok(0);
     }
     let mut first = true;
     let done = journal.replay(&from, |tip, records| {
@@ -562,10 +628,10 @@ fn catch_up(journal: &Reader, store: &dyn Store, from: Tip) -> Result<u64, Store
         apply(store, &records, tip).map_err(Carried)
     });
     match done {
-        Ok(()) => Ok(end.records.saturating_sub(from.records)),
+        Ok(()) => Ok(journal.tip().records.saturating_sub(from.records)),
         // When the segment is sound, what does not continue is the store's place in it.
         Err(Carried(StoreError::Journal { .. })) if first && journal.check_segment(from.segment).is_ok() => {
-            Err(foreign())
+            Err(StoreError::ForeignJournal { records: from.records, hash: from.hash })
         }
         Err(Carried(error)) => Err(error),
     }

@@ -120,7 +120,7 @@ fn a_damaged_store_is_moved_aside_and_folded_anew() {
     assert_filled(&ledger);
     drop(ledger);
     for times in 2..5 {
-        rebuild(dir.path()).unwrap();
+        rebuild(dir.path(), false).unwrap();
         let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let aside = names.filter(|name| name.to_string_lossy().starts_with("store."));
         assert_eq!(aside.count(), times, "each has its own name, within a second as well");

@@ -178,12 +178,12 @@ fn a_rebuilt_store_is_the_same_and_keeps_saved_light_clients() {
         digest: Hash32::sha256(&[bytes]),
     };
     ledger.save_client(state.clone(), bytes).unwrap();
-    assert_eq!(rebuild(dir.path()).unwrap_err().code(), "JRN-001", "a node is running");
+    assert_eq!(rebuild(dir.path(), false).unwrap_err().code(), "JRN-001", "a node is running");
     drop(ledger);
     tamper(&dir, &[StoreOp::Put { tree: Tree::Nonces, key: "c/k/1".into(), value: b"wrong".to_vec() }]);
-    let (aside, folded) = rebuild(dir.path()).unwrap();
-    assert!(aside.unwrap().is_dir());
-    assert_eq!(folded, 8);
+    let rebuilt = rebuild(dir.path(), false).unwrap();
+    assert!(rebuilt.aside.unwrap().is_dir());
+    assert_eq!((rebuilt.folded_records, rebuilt.lost), (8, None));
     let (ledger, report) = open(&dir);
     assert_eq!((report.folded_records, report.rebuilt), (0, None));
     assert_eq!(ledger.check().unwrap(), []);
@@ -244,4 +244,46 @@ fn an_import_goes_into_a_journal_that_was_only_begun() {
     assert_eq!(import(), Err("JRN-001"), "a node is running");
     drop(begun);
     assert_eq!(import().map(|restored| restored.records), Ok(7));
+}
+
+/// Found in review: a rebuild took the store away that alone knew that the journal had lost its end, and the attestor's key
+/// signed on.
+#[test]
+fn a_rebuild_refuses_a_store_that_knows_more_than_the_journal() {
+    // How the journal loses its end, what refuses then, and records up to there.
+    let cut = |dir: &Path| {
+        let newest = Reader::open(dir).unwrap().segments().last().unwrap().path.clone();
+        let length = fs::metadata(&newest).unwrap().len();
+        fs::OpenOptions::new().write(true).open(&newest).unwrap().set_len(length - 1).unwrap();
+    };
+    let replaced = |dir: &Path| {
+        fs::remove_dir_all(dir.join(SEGMENTS_DIR)).unwrap();
+        let (mut journal, _) = Journal::open(dir).unwrap();
+        for height in 1..=9 {
+            journal.append(&[cursor(height)]).unwrap();
+        }
+    };
+    let lost = |dir: &Path| fs::remove_dir_all(dir.join(SEGMENTS_DIR)).unwrap();
+    let rows: [(&dyn Fn(&Path), &str, u64); 3] =
+        [(&cut, "STORE-003", 6), (&lost, "STORE-003", 0), (&replaced, "STORE-005", 9)];
+    for (lose, expect, records) in rows {
+        let (dir, ledger) = attested();
+        drop(ledger);
+        lose(dir.path());
+        for _ in 0..2 {
+            let error = rebuild(dir.path(), false).unwrap_err();
+            assert_eq!(error.code(), expect, "{error}");
+            assert!(error.to_string().contains("store rebuild --accept-loss"), "{error}");
+            assert_eq!(Ledger::open(dir.path()).unwrap_err().code(), expect, "the store is where it was");
+        }
+        let rebuilt = rebuild(dir.path(), true).unwrap();
+        let loss = rebuilt.lost.unwrap();
+        assert_eq!((loss.records, loss.keys), (records, vec!["k".to_owned()]), "{expect}");
+        let (ledger, report) = open(&dir);
+        assert_eq!((report.folded_records, report.journal.records_count), (0, records + 1));
+        assert_eq!(ledger.attestor_memory("k").unwrap(), AttestorMemory::Restored);
+        assert_eq!(ledger.check().unwrap(), []);
+        drop(ledger);
+        assert_eq!(rebuild(dir.path(), true).unwrap().lost, None, "it is journaled once");
+    }
 }
