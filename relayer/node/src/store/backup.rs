@@ -1,6 +1,6 @@
 //! Copies of a journal: taken while the node runs, checked by the hash chain, and put back.
 //!
-//! A backup is a directory that looks like a data directory without a store: the segments, and a manifest that says
+//! A backup is a directory that looks like a data directory without a store: the segments, the checkpoint that stands for removed ones, and a manifest that says
 //! where they end. Keys are not in it. A later backup into the same directory copies only what has changed: sealed
 //! segments stay.
 
@@ -14,6 +14,7 @@ use catenary_core::{Store, StoreError, Tree};
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
+use super::checkpoint::{self, Base};
 use super::{Ledger, SCAN_MAX, STORE_DIR};
 use crate::journal::{self, Disk, JournalError, OsDisk, Reader, SegmentFile, Tip, MARKER_FILE, SEGMENTS_DIR};
 
@@ -110,6 +111,20 @@ pub enum BackupError {
         /// Records in the backup.
         expected: u64,
     },
+    /// The journal no longer has the segments that would follow those of the backup.
+    #[error(
+        "{} holds segments up to {segment}, and the journal now begins with segment {first}: what is between was removed \
+         before it was copied; take the backup into another directory, and keep this one",
+        path.display()
+    )]
+    Gap {
+        /// Directory.
+        path: PathBuf,
+        /// Newest segment in the backup before the journal's first.
+        segment: u64,
+        /// First segment of the journal.
+        first: u64,
+    },
 }
 
 impl BackupError {
@@ -125,6 +140,7 @@ impl BackupError {
             Self::NotEmpty { .. } => "STORE-104",
             Self::Foreign { .. } => "STORE-105",
             Self::Shorter { .. } => "STORE-106",
+            Self::Gap { .. } => "STORE-107",
         }
     }
 
@@ -283,42 +299,71 @@ fn same_end(got: &Tip, expected: &Tip) -> Result<(), BackupError> {
     differs("chain hash", got.hash.to_string(), expected.hash.to_string())
 }
 
-/// Copies the segments of a view, the newest up to its end, and leaves sealed ones that are there already.
+/// Copies the segments of a view, the newest up to its end, and the checkpoint that stands for what is before them; leaves
+/// sealed ones that are there already, also those that the journal has removed since.
 pub(super) fn copy(reader: &Reader, target: &Path) -> Result<(), BackupError> {
     let dir = target.join(SEGMENTS_DIR);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(BackupError::io("make", &dir))?;
     let there = journal::segment_files(&dir)?;
-    let newest = reader.tip().segment;
-    for old in &there {
-        let ours = reader.segments().iter().find(|file| file.header.number == old.header.number);
-        if ours.is_none_or(|ours| ours.header != old.header) {
-            return Err(BackupError::Foreign { path: target.into(), segment: old.header.number });
-        }
-    }
+    follows(reader, &there, target)?;
     no_shorter(reader, target)?;
+    // Before the segments: without one, segments that do not begin with the first are no journal.
+    if let Some(base) = checkpoint::base(reader)? {
+        copy_checkpoint(&base, &dir)?;
+    }
+    let newest = reader.tip().segment;
     for file in reader.segments() {
         let number = file.header.number;
         let length = if number == newest { reader.tip().offset_bytes } else { file.length_bytes };
         let kept = there.iter().any(|old| old.header.number == number && old.length_bytes == length);
         if !kept || number == newest {
-            copy_segment(file, length, &dir)?;
+            copy_file(&file.path, length, &dir.join(journal::file_name(number)))?;
         }
     }
     let marker = target.join(MARKER_FILE);
     OsDisk.create(&marker, &journal::marker()).map_err(BackupError::io("write", &marker))
 }
 
-/// Copies a segment up to a length, durably, or nothing of it.
-fn copy_segment(file: &SegmentFile, length_bytes: u64, dir: &Path) -> Result<(), BackupError> {
-    let path = dir.join(journal::file_name(file.header.number));
+/// Refuses segments in a target that are not this journal's, or that end before it begins.
+fn follows(reader: &Reader, there: &[SegmentFile], target: &Path) -> Result<(), BackupError> {
+    let Some(first) = reader.segments().first().map(|first| first.header) else { return Ok(()) };
+    let is_older = |old: &&SegmentFile| old.header.number < first.number;
+    if let Some(last) = there.iter().rfind(is_older) {
+        let segment = last.header.number;
+        if (segment.saturating_add(1), last.length_bytes) != (first.number, first.previous_bytes) {
+            return Err(BackupError::Gap { path: target.into(), segment, first: first.number });
+        }
+    }
+    for old in there.iter().filter(|old| !is_older(old)) {
+        let ours = reader.segments().iter().find(|file| file.header.number == old.header.number);
+        if ours.is_none_or(|ours| ours.header != old.header) {
+            return Err(BackupError::Foreign { path: target.into(), segment: old.header.number });
+        }
+    }
+    Ok(())
+}
+
+/// Copies a checkpoint unless it is there, and checks the copy. Older ones stay, for segments that stay.
+fn copy_checkpoint(base: &Base, dir: &Path) -> Result<(), BackupError> {
+    let path = dir.join(journal::checkpoint_name(base.record.segment));
+    if path.exists() && checkpoint::digest(&path)? == base.record.digest {
+        return Ok(());
+    }
+    let length = fs::metadata(&base.path).map_err(BackupError::io("read", &base.path))?.len();
+    copy_file(&base.path, length, &path)?;
+    differs("checkpoint", checkpoint::digest(&path)?.to_string(), base.record.digest.to_string())
+}
+
+/// Copies a file up to a length, durably, or nothing of it.
+fn copy_file(from: &Path, length_bytes: u64, path: &Path) -> Result<(), BackupError> {
     let beside = path.with_extension("new");
-    let mut source = File::open(&file.path).map_err(BackupError::io("read", &file.path))?.take(length_bytes);
-    let io = |action| BackupError::io(action, &path);
+    let mut source = File::open(from).map_err(BackupError::io("read", from))?.take(length_bytes);
+    let io = |action| BackupError::io(action, path);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut copy = options.open(&beside).map_err(io("write"))?;
     std::io::copy(&mut source, &mut copy).map_err(io("write"))?;
     copy.flush().and_then(|()| copy.sync_all()).map_err(io("write"))?;
-    fs::rename(&beside, &path).map_err(io("write"))?;
-    journal::sync_directory(&path).map_err(io("write"))
+    fs::rename(&beside, path).map_err(io("write"))?;
+    journal::sync_directory(path).map_err(io("write"))
 }

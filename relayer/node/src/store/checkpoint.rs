@@ -163,7 +163,7 @@ fn bytes(input: &mut impl Read, max: u32) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn digest(path: &Path) -> Result<Hash32, StoreError> {
+pub(super) fn digest(path: &Path) -> Result<Hash32, StoreError> {
     let io = |error: io::Error| io_error("read a checkpoint", &error);
     let mut hash = Sha256::new();
     let mut file = File::open(path).map_err(io)?;

@@ -287,3 +287,35 @@ fn a_rebuild_refuses_a_store_that_knows_more_than_the_journal() {
         assert_eq!(rebuild(dir.path(), true).unwrap().lost, None, "it is journaled once");
     }
 }
+
+/// Found in review: backups had no checkpoints, so one of a journal whose first segments were removed did not open.
+#[test]
+fn a_backup_holds_the_checkpoint_for_segments_that_were_removed() {
+    let (dir, ledger) = attested();
+    let targets = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [grown, stale, new] = targets.each_ref().map(TempDir::path);
+    backup(dir.path(), stale, 5).unwrap();
+    ledger.record(vec![step(7, Stage::Sent, 1)]).unwrap();
+    backup(dir.path(), grown, 6).unwrap();
+    let made = ledger.checkpoint(77).unwrap().unwrap();
+    assert!(!ledger.forget(u64::MAX).unwrap().is_empty());
+    ledger.record(vec![step(8, Stage::Sent, 1)]).unwrap();
+    for target in [grown, new] {
+        let taken = backup(dir.path(), target, 8).unwrap();
+        assert_eq!(verify(target).unwrap().0, taken);
+        let first = verify(target).unwrap().1.start().segment;
+        assert_eq!(first, if target == grown { 1 } else { made.segment }, "what was removed here stays there");
+        fold_in_memory(&Reader::open(target).unwrap()).unwrap();
+        let fresh = tempfile::tempdir().unwrap();
+        restore(target, fresh.path(), 9).unwrap();
+        let (put_back, report) = open(&fresh);
+        assert_eq!(report.journal.records_count, taken.records + 1);
+        assert_eq!(put_back.open_packets("p").unwrap().len(), 8);
+        assert_eq!(put_back.attestor_memory("k").unwrap(), AttestorMemory::Restored);
+        assert_eq!(put_back.check().unwrap(), []);
+    }
+    let before = verify(stale).unwrap().0;
+    let error = backup(dir.path(), stale, 8).unwrap_err();
+    assert_eq!(error.code(), "STORE-107", "{error}");
+    assert_eq!(verify(stale).unwrap().0, before, "it is left as it was");
+}
