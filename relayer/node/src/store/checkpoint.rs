@@ -30,6 +30,8 @@ const VALUE_BYTES_MAX: u32 = 16 * 1024 * 1024;
 const DUE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 /// Directory of the store that a checkpoint is folded in.
 const SCRATCH_DIR: &str = "scratch";
+/// How a checkpoint's file ends until it is whole.
+const UNFINISHED: &str = "checkpoint-new";
 
 /// A checkpoint that the journal confirms.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -171,6 +173,33 @@ pub(super) fn digest(path: &Path) -> Result<Hash32, StoreError> {
     Ok(Hash32(hash.finalize().into()))
 }
 
+/// Removes what a checkpoint that was not finished left beside the segments: it is of no use, and takes the room that a full
+/// disk lacks.
+pub(super) fn clear_unfinished(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let removed = if entry.file_name() == SCRATCH_DIR {
+            fs::remove_dir_all(&path)
+        } else if path.extension().is_some_and(|extension| extension == UNFINISHED) {
+            fs::remove_file(&path)
+        } else {
+            continue;
+        };
+        if let Err(error) = removed {
+            tracing::warn!(path = %path.display(), %error, "what a checkpoint left cannot be removed");
+        }
+    }
+}
+
+/// Clears away what a checkpoint is made of, on every way out.
+struct Clearing<'a>(&'a Path);
+
+impl Drop for Clearing<'_> {
+    fn drop(&mut self) {
+        clear_unfinished(self.0);
+    }
+}
+
 /// Numbers of the checkpoint files beside the segments, newest first.
 fn numbers(dir: &Path) -> Vec<u64> {
     let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
@@ -304,19 +333,19 @@ impl Ledger {
         let Some(view) = reader.until(start.segment.saturating_sub(1)) else { return Ok(None) };
         let Some(dir) = segment.path.parent() else { return Ok(None) };
         let scratch = dir.join(SCRATCH_DIR);
-        let clear = || match fs::remove_dir_all(&scratch) {
+        match fs::remove_dir_all(&scratch) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(io_error("clear a checkpoint's store", &error))
+                return Err(io_error("clear a checkpoint's store", &error));
             }
-            _ => Ok(()),
-        };
-        clear()?;
+            _ => {}
+        }
+        let clearing = Clearing(dir);
         let folded = SledStore::open(&scratch)?;
         fold_anew(&view, &folded)?;
         let path = dir.join(checkpoint_name(start.segment));
         let written = write_file(&folded, &start, &path);
         drop(folded);
-        clear()?;
+        drop(clearing);
         let (digest, entries) = written?;
         let (segment, records, hash) = (start.segment, start.records, start.hash);
         let record = Checkpoint { segment, records, hash, digest, entries, at_seconds };
@@ -347,7 +376,7 @@ impl Ledger {
 
 fn write_file(store: &dyn Store, at: &Tip, path: &Path) -> Result<(Hash32, u64), StoreError> {
     let io = |error: io::Error| io_error("write a checkpoint", &error);
-    let beside = path.with_extension("checkpoint-new");
+    let beside = path.with_extension(UNFINISHED);
     let mut file = BufWriter::new(File::create(&beside).map_err(io)?);
     let done = write(store, at, &mut file)?;
     let file = file.into_inner().map_err(|error| io(error.into_error()))?;

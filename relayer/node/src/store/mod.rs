@@ -29,7 +29,7 @@ use catenary_light_clients::{Class, Hash32};
 use serde::{Deserialize, Serialize};
 
 use crate::failpoint::failpoint;
-use crate::journal::{Journal, JournalError, JournalOptions, Reader, Recovery, Tip, APPEND_BYTES_MAX};
+use crate::journal::{Journal, JournalError, JournalOptions, Reader, Recovery, Tip, APPEND_BYTES_MAX, SEGMENTS_DIR};
 use crate::platform;
 
 pub use backup::{backup, restore, verify, BackupError, Manifest, MANIFEST_FILE};
@@ -199,6 +199,7 @@ impl Ledger {
             |error: std::io::Error| StoreError::Io { action: "make the data directory", reason: error.to_string() };
         std::fs::create_dir_all(data_dir).map_err(io)?;
         let (journal, recovery) = Journal::open_with(data_dir, options).map_err(|e| journal_error(&e))?;
+        checkpoint::clear_unfinished(&data_dir.join(SEGMENTS_DIR));
         let path = data_dir.join(STORE_DIR);
         let (store, tip, rebuilt) = open_sled(&path)?;
         let (ledger, folded_records) = Self::assemble(journal, Box::new(store), tip)?;

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::journal::{Disk, MARKER_FILE, SEGMENTS_DIR};
+use crate::journal::{Disk, MARKER_FILE};
 
 fn cursor(height: u64) -> Record {
     Record::Cursor(Cursor { chain: "quorum".into(), height })

@@ -326,3 +326,40 @@ fn an_empty_journal_has_no_checkpoint() {
     assert_eq!(ledger.checkpoint(1).unwrap(), None);
     assert!(!ledger.checkpoint_due());
 }
+
+/// Found in review: what a failed checkpoint left held the room of a full disk for ever.
+#[test]
+fn a_checkpoint_that_fails_leaves_nothing_behind() {
+    let leftovers = |dir: &Path| {
+        let names = fs::read_dir(dir.join(SEGMENTS_DIR)).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name == "scratch" || name.to_string_lossy().ends_with("-new")).count()
+    };
+    // The file is written and cannot get its name.
+    let unnamed = |dir: &Path, next: u64| {
+        fs::create_dir_all(dir.join(SEGMENTS_DIR).join(checkpoint_name(next)).join("in the way")).unwrap();
+    };
+    // The scratch store is begun and the journal does not fold.
+    let damaged = |dir: &Path, _: u64| {
+        let path = dir.join(SEGMENTS_DIR).join(crate::journal::file_name(1));
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    let rows: [&dyn Fn(&Path, u64); 2] = [&unnamed, &damaged];
+    for spoil in rows {
+        let dir = tempfile::tempdir().unwrap();
+        let (ledger, _) = open(&dir);
+        ledger.record(kept()).unwrap();
+        spoil(dir.path(), ledger.tip().segment + 1);
+        ledger.checkpoint(77).unwrap_err();
+        assert_eq!(leftovers(dir.path()), 0);
+    }
+    // What a crash leaves is cleared at the next start.
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    fs::create_dir_all(dir.path().join(SEGMENTS_DIR).join("scratch").join("blobs")).unwrap();
+    fs::write(dir.path().join(SEGMENTS_DIR).join("0000000002.checkpoint-new"), "half").unwrap();
+    assert_eq!(leftovers(dir.path()), 2);
+    drop(open(&dir));
+    assert_eq!(leftovers(dir.path()), 0);
+}
