@@ -43,7 +43,8 @@ async fn flaws_of_reading_are_found() {
     fails(Flaw::NoPathBound, &["bounds.paths"]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: a call that is polled once cannot be answered meanwhile, so that a dropped one is never a finished one.
+#[tokio::test]
 async fn flaws_of_sending_are_found() {
     fails(Flaw::SizeTooSmall, &["send.sizes"]).await;
     fails(Flaw::FinishesAnything, &["send.finish"]).await;

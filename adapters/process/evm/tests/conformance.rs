@@ -41,6 +41,6 @@ async fn the_evm_adapter_conforms_in_its_own_process() {
     let harness = EvmHarness::deploy("evm in its own process on GoQuorum", network, open).await.unwrap();
     let report = run_only(&harness, 2, |name| !LEFT_OUT.contains(&name)).await;
     assert!(report.conforms(), "{report}");
-    assert_eq!(report.passed().len(), 32, "{report}");
+    assert_eq!(report.passed().len(), 35, "{report}");
     eprintln!("{report}");
 }
