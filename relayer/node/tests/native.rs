@@ -7,7 +7,7 @@
 mod rig;
 
 use catenary_devnet::cometbft::CometFault;
-use rig::{voucher, Proxy, Rig, Wish, CHAINS, CLIENT, DENOM, PATH};
+use rig::{voucher, Proxy, Rig, Wish, CHAINS, CLIENT, DENOM, PATH, SUBSTITUTE};
 
 const EAST: usize = 0;
 const WEST: usize = 1;
@@ -133,4 +133,61 @@ async fn misbehaviour_is_kept_and_shown_to_the_client_and_its_path_waits() {
     assert_eq!((&found["height"], &found["code"]), (&forged.height.into(), &"LC-CMT-050".into()), "{shown}");
     rig.stop();
     assert_eq!(rig.json(&["client", "show"])[0]["misbehaviour"][0], *found, "also when no node runs");
+}
+
+/// Packets of the path that wait for a client that is frozen.
+fn blocked(rig: &Rig) -> f64 {
+    rig.metric(&format!("catenary_packets_blocked{{path=\"{PATH}\",reason=\"client_frozen\"}}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_and_refunds_wait_for_a_frozen_client_and_go_on_once_it_is_recovered() {
+    let mut rig = Rig::start(Wish::default()).await;
+    rig.create_path();
+    rig.run().await;
+    assert_eq!(rig.transfer(EAST, DENOM, 500, &[]), "acknowledged");
+    rig.stop();
+    // A delivery there, an acknowledgement there and a refund there: all three are proven through the frozen client, over
+    // which nothing is sent any more either.
+    rig.send(EAST, 30);
+    rig.send(WEST, 40);
+    rig.send_with(WEST, 22, &["--timeout-seconds", "5"]);
+    rig.freeze().await;
+    rig.run().await;
+    rig.until("all three wait", |rig| blocked(rig) == 3.0).await;
+    assert_eq!((rig.holds(WEST, &voucher()), rig.holds(EAST, &voucher())), (500, 40), "there alone nothing is received");
+    assert_eq!(rig.holds(WEST, DENOM), 1_000_000 - 40 - 22, "nor refunded");
+    // The other client goes on proving, and that is the one of this refund.
+    assert_eq!(rig.transfer(EAST, DENOM, 11, &["--timeout-seconds", "5"]), "refunded");
+    let listed = rig.json(&["packet", "list", "--stage", "parked"]);
+    assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
+    for sent in [(CHAINS[EAST], 2), (CHAINS[WEST], 1), (CHAINS[WEST], 2)] {
+        let shown = rig.json(&["packet", "show", &format!("{}/{CLIENT}/{}", sent.0, sent.1)]).to_string();
+        assert!(shown.contains("NODE-MAT-002") && shown.contains("client_frozen"), "{sent:?}: {shown}");
+    }
+    let ready = rig.get(&format!("/readyz?path={PATH}")).unwrap();
+    assert!(ready.contains("NODE-MAT-002") && !ready.contains("wait for a person"), "{ready}");
+    let tried = |rig: &Rig| rig.metric(&format!("catenary_retries_total{{class=\"transient\",path=\"{PATH}\"}}"));
+    let before = tried(&rig);
+    let height = rig.nets[WEST].height();
+    rig.nets[WEST].wait_for_height(height + 40).await;
+    assert_eq!(tried(&rig), before, "nothing is tried again meanwhile");
+
+    rig.stop();
+    rig.create_substitutes();
+    rig.run().await;
+    rig.until("they wait after a start as well", |rig| blocked(rig) == 3.0).await;
+    rig.nets[WEST].recover_client(CLIENT, SUBSTITUTE).unwrap();
+    rig.until("all have ended", |rig| rig.json(&["packet", "list", "--stage", "parked"]) == serde_json::json!([])).await;
+    rig.until("value is where it belongs", |rig| {
+        (rig.holds(WEST, &voucher()), rig.holds(WEST, DENOM)) == (530, 1_000_000 - 40)
+    })
+    .await;
+    rig.until("and all know it", |rig| {
+        let open = ["sent", "received", "parked"].map(|stage| rig.json(&["packet", "list", "--stage", stage]));
+        open.iter().all(|list| list.as_array().is_some_and(Vec::is_empty))
+    })
+    .await;
+    assert_eq!(blocked(&rig), 0.0);
+    assert_eq!(rig.transfer(EAST, DENOM, 7, &[]), "acknowledged", "and the path is as it was");
 }

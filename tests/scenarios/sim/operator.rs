@@ -19,7 +19,7 @@ use catenary_node::attestor::{
 use catenary_node::chain::{Adapter, Chain as NodeChain, ChainObserver, ChainOptions, Prover, Stop};
 use catenary_node::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
 use catenary_node::relay::{
-    probe, Attested, ChainWatch, Material, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner,
+    probe, Attested, ChainWatch, ClientStand, Material, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner,
     SendPolicy, Sender, SenderParts, TxEvent,
 };
 use catenary_node::store::Ledger;
@@ -454,6 +454,7 @@ impl Life {
                 chunk: self.world.plan.chunk,
             }),
             sender: senders[index].clone(),
+            stand: ClientStand::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use catenary_protocol::handler::{Amount, Bank};
+use catenary_protocol::handler::{self, Amount, Bank};
 use tendermint_proto::v0_38::types as raw;
 use tendermint_proto::v0_38::version::Consensus;
 
@@ -217,6 +217,16 @@ impl Chain {
     pub(crate) fn stop(&mut self, count: usize) {
         let set = &self.validators.validators;
         self.stopped = set.iter().rev().take(count).map(|validator| validator.address).collect();
+    }
+
+    /// Lets a client go on from what a substitute knows, in the state that the next block begins with.
+    pub(crate) fn recover_client(&mut self, client_id: &str, substitute_id: &str) -> Result<(), handler::Error> {
+        let mut host = Host::new(self.working.clone(), &self.config.address_prefix);
+        let time = self.pending_context().timestamp();
+        self.app.handler().recover_client(&mut host, time, client_id, substitute_id)?;
+        self.working = host.stores;
+        self.recheck();
+        Ok(())
     }
 
     /// Moves the chain's clock ahead of the machine's.

@@ -84,6 +84,9 @@ pub enum DevnetError {
     /// No port could be opened.
     #[error(transparent)]
     Wire(#[from] WireError),
+    /// The chain's handler refused what governance asked of it.
+    #[error("the handler refused: {0}")]
+    Handler(#[from] catenary_protocol::handler::Error),
 }
 
 impl DevnetError {
@@ -94,6 +97,7 @@ impl DevnetError {
             Self::Config { .. } => "DEV-CMT-001",
             Self::Halted { .. } => "DEV-CMT-002",
             Self::Wire(_) => "DEV-CMT-003",
+            Self::Handler(_) => "DEV-CMT-004",
         }
     }
 
@@ -102,6 +106,7 @@ impl DevnetError {
     pub const fn class(&self) -> Class {
         match self {
             Self::Config { .. } => Class::Config,
+            Self::Handler(error) => error.class(),
             Self::Halted { .. } | Self::Wire(_) => Class::Transient,
         }
     }
@@ -253,6 +258,15 @@ impl CometDevnet {
     /// [`DevnetError::Config`] when no validator would be left.
     pub fn set_power(&self, number: u64, power: u64) -> Result<(), DevnetError> {
         self.node.chain().set_power(number, power)
+    }
+
+    /// Lets a client that is frozen or has expired go on from what a substitute knows, as the chain's governance decides
+    /// it; the next block begins so.
+    ///
+    /// # Errors
+    /// [`DevnetError::Handler`] when the client or the substitute will not do.
+    pub fn recover_client(&self, client_id: &str, substitute_id: &str) -> Result<(), DevnetError> {
+        Ok(self.node.chain().recover_client(client_id, substitute_id)?)
     }
 
     /// Moves the chain's clock ahead, for deadlines to pass.

@@ -13,8 +13,13 @@
 //! | Sent | duplicate | → Received | → Closing | delivered: await the claim; expired: stays, then times out; refused: back off or park |
 //! | Received | its body wins | duplicate | → Closing | delivered or already done: → Closing; proven unacked: → Sent; refused: back off or park |
 //! | Closing | duplicate | keeps the ack | duplicate | closed: → ended; still open: → Received or Sent |
-//! | Parked | duplicate | → Received | → Closing | its timeout: → Closing; else ignored |
+//! | Parked | duplicate | → Received | → Closing | its timeout: → Closing, or blocked again; else ignored |
 //! | ended | duplicate | duplicate | duplicate | ignored |
+//!
+//! A delivery or a refund is *blocked* when nothing can be proven through the on-chain client that would judge it: from
+//! Sent, Received and Parked it leads to Parked, with the side of that client. The event that the client is active leads
+//! back to Sent or Received, without a person. A packet that waits for its destination's client is still refunded through
+//! its source's when its time has come.
 //!
 //! A job that is not known, an item that is not the job's, and an outcome that its kind cannot have are impossible: they
 //! change nothing and are counted. A test walks every state × event and expects a transition, an ignored duplicate or a
@@ -121,6 +126,12 @@ impl Engine {
     /// Jobs in flight.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values()
+    }
+
+    /// Whether packets wait for the on-chain client of a side.
+    #[must_use]
+    pub fn waits_for_client(&self, side: Side) -> bool {
+        self.schedule.waiting_for_client(side).next().is_some()
     }
 
     /// Impossible transitions seen since the start.

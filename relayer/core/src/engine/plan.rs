@@ -77,7 +77,7 @@ impl Engine {
         entry.place = Place::default();
         if entry.job.is_none() {
             let view = View { options: &self.options, heads: &self.heads, progress: &self.progress };
-            entry.place = view.place(key, entry);
+            entry.place = Place { client: entry.waits_for(), ..view.place(key, entry) };
             self.schedule.put(key, entry.place);
         }
     }
@@ -239,7 +239,9 @@ impl View<'_> {
                 let Some(there) = self.head(destination) else { return Look::Height(destination, 0) };
                 let (now, timeout) = (there.timestamp.seconds(), entry.packet.timeout_timestamp_seconds);
                 let in_time = now.saturating_add(self.options.recv_margin_seconds) < timeout;
-                if now >= timeout && !bugs::on(Bug::DeliverExpired) {
+                // A refund is proven through the source's own client: while that is what it waits for, it rests.
+                let refundable = entry.waits_for() != Some(source);
+                if now >= timeout && refundable && !bugs::on(Bug::DeliverExpired) {
                     Need { kind: JobKind::Timeout, to: source, min_proof_height: there.height }
                 } else if entry.state == State::Sent && (in_time || bugs::on(Bug::DeliverExpired)) {
                     Need { kind: JobKind::Recv, to: destination, min_proof_height: entry.sent_height }

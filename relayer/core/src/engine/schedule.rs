@@ -1,8 +1,8 @@
 //! When each open packet has to be looked at again, so that a look costs by what has changed and not by what is open.
 //!
 //! A packet without a job stands in at most three places: among those that are due for a kind of job, or under a
-//! height to wait for, and under a time at which what it needs changes. An event settles the packets that it touches;
-//! a head settles those that waited for it.
+//! height to wait for, or among those that wait for an on-chain client, and under a time at which what it needs changes.
+//! An event settles the packets that it touches; a head settles those that waited for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,8 @@ pub(super) struct Place {
     pub(super) height: Option<(Side, u64)>,
     /// To be looked at when this side has reached this time, in seconds.
     pub(super) seconds: Option<(Side, u64)>,
+    /// Waits until something can be proven through this side's on-chain client.
+    pub(super) client: Option<Side>,
 }
 
 /// All places.
@@ -25,6 +27,7 @@ pub(super) struct Schedule {
     due: BTreeMap<(JobKind, Side, Lane), BTreeSet<(u32, Key)>>,
     heights: BTreeMap<Side, BTreeSet<(u64, Key)>>,
     seconds: BTreeMap<Side, BTreeSet<(u64, Key)>>,
+    clients: BTreeMap<Side, BTreeSet<Key>>,
 }
 
 impl Schedule {
@@ -38,6 +41,9 @@ impl Schedule {
         if let Some((side, seconds)) = place.seconds {
             self.seconds.entry(side).or_default().insert((seconds, key));
         }
+        if let Some(side) = place.client {
+            self.clients.entry(side).or_default().insert(key);
+        }
     }
 
     pub(super) fn remove(&mut self, key: Key, place: Place) {
@@ -49,6 +55,9 @@ impl Schedule {
         }
         if let Some((side, seconds)) = place.seconds {
             self.seconds.entry(side).or_default().remove(&(seconds, key));
+        }
+        if let Some(side) = place.client {
+            self.clients.entry(side).or_default().remove(&key);
         }
     }
 
@@ -68,11 +77,17 @@ impl Schedule {
         keys
     }
 
+    /// Those that wait for a side's on-chain client.
+    pub(super) fn waiting_for_client(&self, side: Side) -> impl Iterator<Item = Key> + '_ {
+        self.clients.get(&side).into_iter().flatten().copied()
+    }
+
     /// How many places are taken.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         let waiting = self.heights.values().chain(self.seconds.values()).map(BTreeSet::len);
-        waiting.chain(self.due.values().map(BTreeSet::len)).sum()
+        let clients = self.clients.values().map(BTreeSet::len);
+        waiting.chain(clients).chain(self.due.values().map(BTreeSet::len)).sum()
     }
 }
 
@@ -82,7 +97,8 @@ impl super::Engine {
     pub(super) fn schedule_of_packets(&self) -> usize {
         let places = self.packets.values().map(|entry| entry.place);
         places
-            .map(|p| usize::from(p.due.is_some()) + usize::from(p.height.is_some()) + usize::from(p.seconds.is_some()))
+            .map(|p| [p.due.is_some(), p.height.is_some(), p.seconds.is_some(), p.client.is_some()])
+            .map(|taken| taken.into_iter().filter(|taken| *taken).count())
             .sum()
     }
 }

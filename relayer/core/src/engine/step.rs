@@ -37,6 +37,7 @@ impl Engine {
                 self.settle(key);
                 effects
             }
+            Event::ClientActive { side } => self.client_active(side),
         }
     }
 
@@ -162,6 +163,19 @@ impl Engine {
         vec![Effect::Entered { key }]
     }
 
+    /// Those that waited for a client go on, behind what is new: they may be many.
+    fn client_active(&mut self, side: Side) -> Vec<Effect> {
+        let waiting: Vec<Key> = self.schedule.waiting_for_client(side).collect();
+        for key in &waiting {
+            if let Some(entry) = self.packets.get_mut(key) {
+                entry.reopen();
+                entry.lane = Lane::Backlog;
+            }
+            self.settle(*key);
+        }
+        waiting.into_iter().map(|key| Effect::Entered { key }).collect()
+    }
+
     fn job_done(&mut self, id: JobId, items: Vec<(Key, ItemOutcome)>) -> Vec<Effect> {
         let Some(job) = self.jobs.remove(&id) else {
             self.impossible = self.impossible.saturating_add(1);
@@ -219,6 +233,14 @@ impl Engine {
                 entry.enter(State::Sent);
                 vec![Effect::Entered { key }, rescan]
             }
+            ItemOutcome::Blocked { code, message } => {
+                let reason = ParkReason { code, message, client: Some(job.to) };
+                if entry.blocked(reason) {
+                    vec![Effect::Entered { key }]
+                } else {
+                    Vec::new()
+                }
+            }
             ItemOutcome::Failed { code, class, message } => {
                 if entry.failed((code, class, message), (job.to, head)) {
                     vec![Effect::Entered { key }]
@@ -241,7 +263,9 @@ impl Engine {
 const fn fits(kind: JobKind, outcome: &ItemOutcome) -> bool {
     match outcome {
         ItemOutcome::Failed { .. } | ItemOutcome::Closed(_) => true,
-        ItemOutcome::Delivered { .. } | ItemOutcome::AlreadyDone => !matches!(kind, JobKind::Confirm),
+        ItemOutcome::Delivered { .. } | ItemOutcome::AlreadyDone | ItemOutcome::Blocked { .. } => {
+            !matches!(kind, JobKind::Confirm)
+        }
         ItemOutcome::Expired => matches!(kind, JobKind::Recv),
         ItemOutcome::NotAcked => matches!(kind, JobKind::Ack),
         ItemOutcome::StillOpen => matches!(kind, JobKind::Confirm),
@@ -267,7 +291,7 @@ impl Entry {
             delivered_by_us: false,
             seen_at,
             lane: Lane::Live,
-            place: Place { due: None, height: None, seconds: None },
+            place: Place { due: None, height: None, seconds: None, client: None },
         }
     }
 
@@ -282,6 +306,25 @@ impl Entry {
     /// Goes back to where what is known of the packet puts it.
     fn reopen(&mut self) {
         self.enter(if self.acknowledgement.is_some() { State::Received } else { State::Sent });
+    }
+
+    /// The side whose on-chain client this packet waits for.
+    #[must_use]
+    pub const fn waits_for(&self) -> Option<Side> {
+        match &self.state {
+            State::Parked(reason) => reason.client,
+            State::Sent | State::Received | State::Closing => None,
+        }
+    }
+
+    /// Waits for an on-chain client; says whether that is news. What a person has to look at stays with the person, but
+    /// for a refund that only the client can bring.
+    fn blocked(&mut self, reason: ParkReason) -> bool {
+        let known = matches!(&self.state, State::Parked(known) if known.code == reason.code && known.client == reason.client);
+        if !known {
+            self.enter(State::Parked(reason));
+        }
+        !known
     }
 
     /// Received, says the destination, but the scan has not shown it: when that lasts, the scan has missed it.
@@ -342,7 +385,7 @@ impl Entry {
         if transient || self.refusals < limits::REFUSALS_MAX || matches!(self.state, State::Parked(_)) {
             return false;
         }
-        self.state = State::Parked(ParkReason { code, message });
+        self.state = State::Parked(ParkReason { code, message, client: None });
         true
     }
 }

@@ -6,6 +6,7 @@ use catenary_protocol::{Acknowledgement, Packet, Payload};
 
 use super::*;
 
+mod blocked;
 mod lanes;
 mod table;
 mod walk;
@@ -92,6 +93,10 @@ fn finish(engine: &mut Engine, job: &Job, outcome: &ItemOutcome) -> Vec<Effect> 
 
 fn failure(class: Class) -> ItemOutcome {
     ItemOutcome::Failed { code: "X-1", class, message: "refused".into() }
+}
+
+fn blocked() -> ItemOutcome {
+    ItemOutcome::Blocked { code: "X-2", message: "client_frozen".into() }
 }
 
 #[test]
@@ -289,7 +294,7 @@ fn a_parked_packet_is_refunded_when_its_time_has_come() {
     let mut engine = engine(operator(0, JobKind::Timeout));
     let _ = engine.step(sent(1));
     let mut entry = engine.packet(&KEY).expect("open").clone();
-    entry.state = State::Parked(ParkReason { code: "X-1", message: String::new() });
+    entry.state = State::Parked(ParkReason { code: "X-1", message: String::new(), client: None });
     engine.restore(KEY, entry);
     assert_eq!(engine.due(), vec![]);
     let _ = engine.step(head(Side::B, 101, TIMEOUT_SECONDS));
@@ -316,7 +321,7 @@ fn a_parked_packet_goes_on_when_released() {
     let mut engine = engine("alpha");
     let _ = engine.step(sent(1));
     let mut entry = engine.packet(&KEY).expect("open").clone();
-    entry.state = State::Parked(ParkReason { code: "X-1", message: String::new() });
+    entry.state = State::Parked(ParkReason { code: "X-1", message: String::new(), client: None });
     engine.restore(KEY, entry);
     assert_eq!(engine.step(Event::Release { key: KEY }), vec![Effect::Entered { key: KEY }]);
     assert_eq!(engine.packet(&KEY).map(|entry| entry.state.clone()), Some(State::Sent));

@@ -45,13 +45,16 @@ pub struct Key {
     pub sequence: u64,
 }
 
-/// Why a packet waits for a person.
+/// Why a packet waits for a person, or for an on-chain client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkReason {
     /// Stable code of the last refusal.
     pub code: &'static str,
     /// Its message.
     pub message: String,
+    /// The side whose on-chain client nothing can be proven through: the packet goes on by itself once it can again.
+    /// `None` waits for a person.
+    pub client: Option<Side>,
 }
 
 /// Where a packet is.
@@ -63,7 +66,7 @@ pub enum State {
     Received,
     /// Its source is said to have ended it; that is to be proven.
     Closing,
-    /// Waits for a person.
+    /// Waits for a person, or for an on-chain client.
     Parked(ParkReason),
 }
 
@@ -221,6 +224,13 @@ pub enum ItemOutcome {
     StillOpen,
     /// `Ack`: it is proven that there is no acknowledgement; who claimed one was wrong.
     NotAcked,
+    /// Nothing can be proven through the on-chain client of the side that the job goes to: it is frozen or has expired.
+    Blocked {
+        /// Stable code.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
     /// It did not work.
     Failed {
         /// Stable code.
@@ -267,6 +277,12 @@ pub enum Event {
     Release {
         /// Packet.
         key: Key,
+    },
+    /// Packets can be proven through the on-chain client of a side: those that waited for that go on. Told again and
+    /// again, for one may have begun to wait since.
+    ClientActive {
+        /// Side that the client is on.
+        side: Side,
     },
 }
 

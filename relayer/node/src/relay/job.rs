@@ -18,6 +18,7 @@ use catenary_protocol::{Packet, VerifiedPacket};
 use super::confirm;
 use super::material::{self, Items, Material, Outcomes, Prepared, Ready};
 use super::send::{Note, SendError, Sender, Sent};
+use super::stand::ClientStand;
 use super::sweep::Swept;
 use crate::attestor::Availability;
 use crate::chain::{Chain, ProveError, Prover};
@@ -35,6 +36,8 @@ pub struct PathSide {
     pub material: Material,
     /// Sends this side's transactions.
     pub sender: Arc<Sender>,
+    /// How the on-chain client stood when it was last looked at.
+    pub stand: ClientStand,
 }
 
 /// Told what happens on a path, for metrics and health.
@@ -76,6 +79,8 @@ pub trait PathObserver: Send + Sync {
     fn client_update(&self, _chain: &str, _client: &str, _outcome: ClientUpdate) {}
     /// Misbehaviour of a chain was shown to an on-chain client, or was accepted by it.
     fn misbehaviour_shown(&self, _chain: &str, _accepted: bool) {}
+    /// Whether packets can be proven through a side's attestation client, as its chain says; else the code and why not.
+    fn client_stopped(&self, _path: &str, _side: Side, _outcome: Result<(), (&'static str, String)>) {}
     /// What a side's chain says of its on-chain client, and whether packets can be proven through it.
     fn client_stands(&self, _path: &str, _side: Side, _client: &OnChainClient) {}
 }
@@ -167,6 +172,14 @@ fn report(context: &PathContext, job: &Job, outcomes: &Outcomes) {
             context.observer.retried(&context.name, *class, code);
             reasons.entry(code).or_insert((0, *class, message)).0 += 1;
         }
+    }
+    let blocked = outcomes.iter().filter_map(|(_, outcome)| match outcome {
+        ItemOutcome::Blocked { code, message } => Some((code, message)),
+        _ => None,
+    });
+    if let Some((code, message)) = blocked.clone().next() {
+        let (path, kind, items) = (&context.name, job.kind.name(), blocked.count());
+        tracing::warn!(path, kind, items, code, "packets wait for an on-chain client: {message}");
     }
     for (code, (items, class, message)) in reasons {
         let (path, kind, class_name) = (&context.name, job.kind.name(), class.name());
@@ -280,7 +293,8 @@ async fn advance(context: &PathContext, job: &Job, update: Message) -> Result<()
         }
         Err(error) => {
             context.observer.client_update(to.chain.name(), &to.client_id, ClientUpdate::Failed);
-            Err(ItemOutcome::Failed { code: error.code(), class: error.class(), message: error.to_string() })
+            let failed = ItemOutcome::Failed { code: error.code(), class: error.class(), message: error.to_string() };
+            Err(clients_fault(context, job, Some(&error)).await.unwrap_or(failed))
         }
     }
 }
@@ -338,6 +352,10 @@ async fn send(context: &PathContext, job: &Job, update: Option<&Message>, batch:
         let result = to.sender.send(&TxBody::Deliver(messages), &note(context, job, &batch)).await;
         failpoint("job.sent");
         told(if matches!(result, Ok(Sent::Included { .. })) { ClientUpdate::Confirmed } else { ClientUpdate::Failed });
+        if let Some(outcome) = clients_fault(context, job, result.as_ref().err()).await {
+            outcomes.extend(batch.into_iter().map(|item| (item.key, outcome.clone())));
+            continue;
+        }
         match result {
             Ok(Sent::Included { receipt, .. }) => {
                 context.observer.batch(to.chain.name(), job.kind, batch.len(), bytes);
@@ -360,6 +378,16 @@ async fn send(context: &PathContext, job: &Job, update: Option<&Message>, batch:
         }
     }
     outcomes
+}
+
+/// The outcome of all that was refused, where the reason is that nothing can be proven through the on-chain client any
+/// more: halving a batch would only cost more.
+async fn clients_fault(context: &PathContext, job: &Job, refusal: Option<&SendError>) -> Option<ItemOutcome> {
+    if refusal.is_some_and(may_be_one_item) {
+        material::relook(context, job.to).await
+    } else {
+        None
+    }
 }
 
 /// Whether a refusal may be about one of the messages, and not about the node, the key or the journal.

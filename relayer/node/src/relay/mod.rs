@@ -18,6 +18,7 @@ mod runner;
 mod scan;
 mod screen;
 mod send;
+mod stand;
 mod sweep;
 mod upkeep;
 
@@ -30,5 +31,6 @@ pub use runner::{PathRunner, Restored};
 pub use send::{
     Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent,
 };
+pub use stand::ClientStand;
 pub use sweep::Swept;
 pub use upkeep::{upkeep, Keepers};

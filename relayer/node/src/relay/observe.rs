@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catenary_api::{Account, ClientClaim};
-use catenary_core::engine::{Entry, JobKind, Key, Outcome, Side, State};
+use catenary_core::engine::{Entry, JobKind, Key, Outcome, ParkReason, Side, State};
 use catenary_core::record::{IntentKind, TrustedState};
 use catenary_core::Stage;
 use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
@@ -150,6 +150,15 @@ pub struct PathWatch {
     pub assets: BTreeMap<String, String>,
 }
 
+/// What a parked packet waits for.
+fn blocked_by(reason: &ParkReason) -> BlockedReason {
+    match (reason.client, reason.code) {
+        (None, _) => BlockedReason::Poison,
+        (Some(_), MaterialError::EXPIRED_CODE) => BlockedReason::ExpiredClient,
+        (Some(_), _) => BlockedReason::ClientFrozen,
+    }
+}
+
 const fn stage_of(state: &State) -> Option<Stage> {
     match state {
         State::Sent => Some(Stage::Sent),
@@ -188,7 +197,13 @@ impl PathObserver for PathWatch {
 
     fn packets(&self, path: &str, packets: &mut dyn Iterator<Item = (&Key, &Entry)>) {
         let mut stages: BTreeMap<Stage, (usize, Option<Timestamp>)> = BTreeMap::new();
+        let parked = [BlockedReason::Poison, BlockedReason::ClientFrozen, BlockedReason::ExpiredClient];
+        let mut waits = parked.map(|reason| (reason, 0));
         for (_, entry) in packets {
+            if let State::Parked(reason) = &entry.state {
+                let why = blocked_by(reason);
+                waits.iter_mut().filter(|(reason, _)| *reason == why).for_each(|(_, count)| *count += 1);
+            }
             let Some(stage) = stage_of(&entry.state) else { continue };
             let (count, oldest) = stages.entry(stage).or_default();
             *count += 1;
@@ -197,8 +212,10 @@ impl PathObserver for PathWatch {
         for stage in [Stage::Sent, Stage::Received, Stage::Parked] {
             let (count, oldest) = stages.get(&stage).copied().unwrap_or_default();
             self.metrics.packets_in_stage(path, stage, count, oldest);
-            if stage == Stage::Parked {
-                self.metrics.blocked(path, BlockedReason::Poison, count);
+        }
+        for (reason, count) in waits {
+            self.metrics.blocked(path, reason, count);
+            if reason == BlockedReason::Poison {
                 self.health.path(path, |health| health.parked = count);
             }
         }
@@ -210,6 +227,12 @@ impl PathObserver for PathWatch {
         let kind = if stage == Stage::Received { PacketKind::Ack } else { PacketKind::Send };
         self.metrics.packet(path, kind, stage);
         if let State::Parked(reason) = &entry.state {
+            if reason.client.is_some() {
+                // Said once a job, and by the readiness: all packets of a path may wait for one client.
+                let (side, sequence) = (key.source.name(), key.sequence);
+                tracing::debug!(path, side, sequence, code = reason.code, "packet waits: {}", reason.message);
+                return;
+            }
             tracing::error!(
                 path,
                 side = key.source.name(),
@@ -321,6 +344,10 @@ impl PathObserver for PathWatch {
         self.metrics.misbehaviour(chain, stage);
     }
 
+    fn client_stopped(&self, path: &str, side: Side, outcome: Result<(), (&'static str, String)>) {
+        self.reason(path, &format!("client of side {}: ", side.name()), outcome);
+    }
+
     fn client_stands(&self, path: &str, side: Side, client: &OnChainClient) {
         let id = Client::OnChain { chain: &client.chain, client_id: &client.client };
         let code = client.stopped.as_ref().map(|(code, _)| *code);
@@ -340,13 +367,6 @@ impl PathObserver for PathWatch {
             health.frozen.retain(|known| *known != name);
             if status == ClientStatus::Frozen {
                 health.frozen.push(name);
-            }
-            for (code, reason) in [
-                (MaterialError::FROZEN_CODE, BlockedReason::ClientFrozen),
-                (MaterialError::EXPIRED_CODE, BlockedReason::ExpiredClient),
-            ] {
-                let sides = health.reasons.iter().filter(|known| known.code == code).count();
-                self.metrics.blocked(path, reason, sides);
             }
         });
     }

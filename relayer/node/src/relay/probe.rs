@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::job::PathContext;
 use super::limits;
-use super::material::Material;
+use super::material::{note_attested, Material};
 use crate::platform;
 
 /// Looks at who can sign between two looks at the on-chain clients, which are frozen once in years: a minute.
@@ -36,15 +36,19 @@ pub async fn probe(context: Arc<PathContext>, stop: CancellationToken) {
     }
 }
 
-/// Asks for the on-chain clients of both sides. What an endpoint claims of them is shown, and acted on nowhere.
+/// Asks for the on-chain clients of both sides. What an endpoint claims of them is shown, and decides only whether
+/// packets wait.
 async fn clients(context: &PathContext) {
-    for side in [Side::A, Side::B].map(|side| context.side(side)) {
+    for (at, side) in [Side::A, Side::B].map(|side| (side, context.side(side))) {
         if side.chain.is_unconnected() {
             continue;
         }
         match side.chain.source().client(&side.client_id).await {
             Ok(Some(claim)) => {
                 context.observer.on_chain_client(&context.name, side.chain.name(), &side.client_id, &claim);
+                if matches!(side.material, Material::Attested(_)) {
+                    note_attested(context, at, claim.frozen);
+                }
             }
             Ok(None) => {}
             Err(error) => {

@@ -136,6 +136,7 @@ impl PathRunner {
     ) -> Result<(), StoreError> {
         let [head_a, head_b] = heads;
         loop {
+            self.go_on_with_clients(rewinds)?;
             self.start_jobs();
             self.report();
             // In a fixed order, so that a simulation can be repeated; claims come last, since they come in crowds.
@@ -173,6 +174,18 @@ impl PathRunner {
             // A head moves no packet by itself, so there is nothing to journal.
             let _ = self.engine.step(Event::Head { side, height, timestamp });
         }
+    }
+
+    /// Packets that wait for an on-chain client go on once a look has found it active.
+    fn go_on_with_clients(&mut self, rewinds: &[mpsc::Sender<u64>]) -> Result<(), StoreError> {
+        for side in [Side::A, Side::B] {
+            if self.engine.waits_for_client(side) && self.context.side(side).stand.is_active() {
+                let (path, chain) = (&self.context.name, self.context.side(side).chain.name());
+                tracing::info!(path, chain, "packets that waited for the on-chain client go on");
+                self.step(vec![Event::ClientActive { side }], Vec::new(), rewinds)?;
+            }
+        }
+        Ok(())
     }
 
     fn start_jobs(&mut self) {

@@ -22,7 +22,10 @@ use crate::config::{
     Attestor as AttestorConfig, Chain as ChainConfig, ClientKind, Config, PathConfig, Side as SideConfig,
 };
 use crate::keystore::{AttestorKey, Authority, KeystoreSigner};
-use crate::relay::{cursor_name, Attested, Material, Native, PathSide, ReleasingSigner, Restored, Sender};
+use crate::relay::material::MaterialError;
+use crate::relay::{
+    cursor_name, Attested, ClientStand, Material, Native, PathSide, ReleasingSigner, Restored, Sender,
+};
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
@@ -192,6 +195,7 @@ impl Parts<'_> {
             client_id,
             material,
             sender: sender.cloned().ok_or_else(no_key)?,
+            stand: ClientStand::default(),
         })
     }
 }
@@ -305,7 +309,12 @@ fn entry(
     let message = reason.unwrap_or_default();
     let state = match stage {
         Stage::Received => State::Received,
-        Stage::Parked => State::Parked(ParkReason { code: PARKED_BEFORE, message }),
+        // Looked at once more after a start: the client may have been recovered meanwhile, else it waits again.
+        Stage::Parked if MaterialError::waits_for_client(&message) => match ledger.acknowledgement(key)? {
+            Some(_) => State::Received,
+            None => State::Sent,
+        },
+        Stage::Parked => State::Parked(ParkReason { code: PARKED_BEFORE, message, client: None }),
         Stage::Sent | Stage::Acknowledged | Stage::Refunded => State::Sent,
     };
     let mut entry = Entry::new(packet, state, Timestamp::from_seconds(at_seconds));

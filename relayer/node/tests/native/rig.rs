@@ -7,8 +7,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use catenary_adapter_cosmos::account_address;
-use catenary_devnet::cometbft::{CometConfig, CometDevnet};
+use catenary_adapter_cosmos::native::misbehaviour_message;
+use catenary_adapter_cosmos::{account_address, CosmosAdapter, CosmosConfig};
+use catenary_api::{
+    Broadcast, BuildRequest, ChainSink, ChainSource, ClientMessage, Message, NativeMessage, PublicKey, SignedTx, TxBody,
+};
+use catenary_devnet::cometbft::{CometConfig, CometDevnet, CometFault};
 use catenary_light_clients::Hash32;
 use catenary_node::keystore::{Binding, Keystore, Passphrase};
 use catenary_protocol::ics20;
@@ -18,6 +22,10 @@ use serde_json::Value;
 pub const CHAINS: [&str; 2] = ["east", "west"];
 /// The path.
 pub const PATH: &str = "east-west";
+/// A second path, whose clients can stand in for those of the first one.
+pub const SPARE: &str = "spare";
+/// Both clients of the second path.
+pub const SUBSTITUTE: &str = "07-tendermint-1";
 /// Both on-chain clients: each is the first of its chain.
 pub const CLIENT: &str = "07-tendermint-0";
 /// What customers hold.
@@ -33,6 +41,7 @@ const BLOCKS_MAX: u64 = 3_000;
 struct User {
     id: String,
     secret: [u8; 32],
+    key: PublicKey,
     address: String,
 }
 
@@ -42,8 +51,17 @@ impl User {
         let secret = Hash32::sha256(&[id.as_bytes()]).0;
         let key = k256::ecdsa::SigningKey::from_slice(&secret).unwrap();
         let point = key.verifying_key().to_encoded_point(true);
-        let key = catenary_api::PublicKey(point.as_bytes().try_into().unwrap());
-        Self { id, secret, address: account_address("cosmos", &key).unwrap() }
+        let key = PublicKey(point.as_bytes().try_into().unwrap());
+        Self { id, secret, key, address: account_address("cosmos", &key).unwrap() }
+    }
+
+    fn sign(&self, digest: &[u8; 32]) -> [u8; 65] {
+        let key = k256::ecdsa::SigningKey::from_slice(&self.secret).unwrap();
+        let (signature, id) = key.sign_prehash_recoverable(digest).unwrap();
+        let mut plain = [0; 65];
+        plain[..64].copy_from_slice(&signature.to_bytes());
+        plain[64] = id.to_byte();
+        plain
     }
 }
 
@@ -77,6 +95,8 @@ pub struct Rig {
     payers: [User; 2],
     anchors: [(u64, String); 2],
     created: bool,
+    /// Whether the configuration has a second path, of which no client is known yet.
+    spare: bool,
     listen: u16,
     node: Option<Child>,
 }
@@ -122,9 +142,9 @@ impl Rig {
         }
         let listen = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let anchors = [0, 1].map(|_| (1, format!("0x{}", "11".repeat(32))));
-        let (created, node) = (false, None);
+        let (created, spare, node) = (false, false, None);
         let urls = [nets[0].url(), nets[1].url()];
-        let mut rig = Self { nets, dir, urls, wish, customers, payers, anchors, created, listen, node };
+        let mut rig = Self { nets, dir, urls, wish, customers, payers, anchors, created, spare, listen, node };
         rig.write();
         for at in [0, 1] {
             // A header proves the state before it, so the one before the head proves something at once.
@@ -189,11 +209,17 @@ impl Rig {
                 self.wish.trust,
             ));
         }
-        text.push_str(&format!("[[operators]]\nid = \"solo\"\n[[paths]]\nname = \"{PATH}\"\n{}\n", self.wish.path));
-        for (end, chain) in ["a", "b"].iter().zip(CHAINS) {
-            text.push_str(&format!("[paths.{end}]\nchain = \"{chain}\"\nclient_kind = \"native\"\n"));
-            if self.created {
-                text.push_str(&format!("client = \"{CLIENT}\"\n"));
+        text.push_str("[[operators]]\nid = \"solo\"\n");
+        for (path, created) in [(PATH, self.created), (SPARE, false)] {
+            if path == SPARE && !self.spare {
+                continue;
+            }
+            text.push_str(&format!("[[paths]]\nname = \"{path}\"\n{}\n", self.wish.path));
+            for (end, chain) in ["a", "b"].iter().zip(CHAINS) {
+                text.push_str(&format!("[paths.{end}]\nchain = \"{chain}\"\nclient_kind = \"native\"\n"));
+                if created {
+                    text.push_str(&format!("client = \"{CLIENT}\"\n"));
+                }
             }
         }
         std::fs::write(self.file(), text).unwrap();
@@ -281,12 +307,77 @@ impl Rig {
         view["stage"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned()
     }
 
+    /// Creates the clients of a second path, which is in the configuration for that time alone.
+    pub fn create_substitutes(&mut self) {
+        self.spare = true;
+        self.write();
+        let said = self.json(&["path", "create", SPARE]);
+        assert_eq!((&said["client_a"], &said["client_b"]), (&SUBSTITUTE.into(), &SUBSTITUTE.into()));
+        self.spare = false;
+        self.write();
+    }
+
+    fn adapter(&self, at: usize, url: &str) -> CosmosAdapter {
+        let config = CosmosConfig {
+            name: CHAINS[at].into(),
+            urls: vec![url.into()],
+            chain_id: format!("{}-{}", CHAINS[at], at + 1),
+            address_prefix: "cosmos".into(),
+            fee_denom: "stake".into(),
+            gas_price: "0".into(),
+            gas_multiplier_percent: 150,
+            gas_max: 10_000_000,
+            tx_bytes_max: 400_000,
+            messages_max: 50,
+        };
+        CosmosAdapter::new(config).unwrap()
+    }
+
+    /// Somebody shows two headers of the first chain that contradict each other to its client on the second one, which
+    /// freezes it. The node sees neither.
+    pub async fn freeze(&self) {
+        let forged = self.nets[0].fault(CometFault::Equivocate).await.unwrap();
+        let height = forged.height;
+        let here = self.adapter(1, &self.nets[1].url());
+        let [honest, other] = [self.nets[0].url(), forged.url().unwrap()].map(|url| self.adapter(0, &url));
+        let known = here.client(CLIENT).await.unwrap().unwrap().latest_height;
+        self.nets[0].wait_for_height(height).await;
+        let base = honest.updates(known, known).await.unwrap().remove(0);
+        let first = honest.updates(height, height).await.unwrap().remove(0);
+        let second = other.updates(height, height).await.unwrap().remove(0);
+        let message = misbehaviour_message(&first, &second, &base).unwrap();
+        self.show(&here, message).await;
+        assert!(here.client(CLIENT).await.unwrap().unwrap().frozen);
+    }
+
+    /// A customer's transaction that shows something to the client on the second chain.
+    async fn show(&self, here: &CosmosAdapter, message: ClientMessage) {
+        let customer = &self.customers[1];
+        let account = here.account(&customer.key).await.unwrap();
+        let update = Message::Native(NativeMessage::UpdateClient { client_id: CLIENT.into(), message });
+        let body = TxBody::Deliver(vec![update]);
+        let request =
+            BuildRequest { body: &body, public_key: &customer.key, account: &account, nonce: account.nonce };
+        let unsigned = here.build(request).await.unwrap();
+        let signed: SignedTx = here.finish(&unsigned, &customer.sign(&unsigned.digest.0)).unwrap();
+        assert!(matches!(here.broadcast(&signed).await, Broadcast::Accepted));
+        let height = self.nets[1].height();
+        self.nets[1].wait_for_height(height + 2).await;
+        let receipt = here.receipt(&signed.hash).await.unwrap().unwrap();
+        assert!(receipt.success, "{receipt:?}");
+    }
+
     /// A customer's transfer that nobody waits for.
     pub fn send(&self, from: usize, amount: u64) {
+        self.send_with(from, amount, &[]);
+    }
+
+    /// The same with more arguments.
+    pub fn send_with(&self, from: usize, amount: u64, more: &[&str]) {
         let (amount, key, receiver) =
             (amount.to_string(), self.customers[from].id.as_str(), self.customers[1 - from].address.as_str());
         let arguments = ["transfer", "send", "--path", PATH, "--from", CHAINS[from], "--asset", DENOM];
-        self.json(&[&arguments[..], &["--amount", &amount, "--key", key, "--receiver", receiver]].concat());
+        self.json(&[&arguments[..], &["--amount", &amount, "--key", key, "--receiver", receiver], more].concat());
     }
 
     /// What a customer holds.

@@ -10,7 +10,11 @@ use super::dispatch::{check_relayer, check_signer, required, Context, Handler, O
 use super::error::Error;
 use super::events::Event;
 use super::state;
+#[cfg(feature = "tendermint-client")]
+use super::store::atomically;
 use super::store::{Key, Store};
+#[cfg(feature = "tendermint-client")]
+use super::tendermint_client::{recover, TENDERMINT};
 use crate::limits;
 use crate::packet::check_client_id;
 use crate::proto;
@@ -122,6 +126,34 @@ impl<H: Store> Handler<H> {
             host.set(&Key::config(&id), config.encode_to_vec());
         }
         Ok(Outcome { response: Vec::new(), events: Vec::new() })
+    }
+
+    /// Lets a client that is frozen or has expired go on from what an active substitute knows (ibc-go
+    /// `MsgRecoverClient`). Nobody can send this: it is for the host to call when its chain's governance has so decided.
+    ///
+    /// # Errors
+    /// The client is active, or its type cannot be recovered, or the substitute will not do.
+    #[cfg(feature = "tendermint-client")]
+    pub fn recover_client(
+        &self,
+        host: &mut H,
+        time: Timestamp,
+        client_id: &str,
+        substitute_id: &str,
+    ) -> Result<(), Error> {
+        let refused = |reason| {
+            let (client_id, substitute_id) = (client_id.into(), substitute_id.into());
+            Err(Error::NotRecovered { client_id, substitute_id, reason })
+        };
+        let (client, substitute) = (self.client(client_id)?, self.client(substitute_id)?);
+        if client.name() != TENDERMINT || substitute.name() != TENDERMINT {
+            return refused("only clients that judge by validators are recovered, by another one; make a new path");
+        }
+        if client.status(host, client_id, time)? == Status::Active {
+            return refused("it is active; use it");
+        }
+        check_active(substitute_id, substitute.status(host, substitute_id, time)?)?;
+        atomically(host, |host| recover(host, client_id, substitute_id)?.map_or(Ok(()), refused))
     }
 
     /// Whether a client may be used at this time, for the host's queries.

@@ -97,6 +97,16 @@ pub enum Error {
         /// Its status.
         status: &'static str,
     },
+    /// A client cannot be recovered by this substitute, or not at all.
+    #[error("{client_id} is not recovered by {substitute_id}: {reason}")]
+    NotRecovered {
+        /// The client that is frozen or has expired.
+        client_id: String,
+        /// The substitute.
+        substitute_id: String,
+        /// What is wrong, and what would be right.
+        reason: &'static str,
+    },
     /// A client knows no state at this height.
     #[error("{client_id} knows no state at height {height}; update it first")]
     ConsensusStateNotFound {
@@ -273,6 +283,7 @@ impl Error {
             Self::SentinelAcknowledgement { .. } => "PR-HND-027",
             Self::UnknownPort { .. } => "PR-HND-028",
             Self::Stored { .. } => "PR-HND-030",
+            Self::NotRecovered { .. } => "PR-HND-031",
             Self::LightClient(rejection) | Self::App(rejection) => rejection.code,
             Self::Protocol(error) => error.code(),
         }

@@ -554,6 +554,38 @@ fn freeze(store: &mut dyn Store, id: &str, mut client: ClientState) {
     write_client(store, id, &client);
 }
 
+/// Lets a client go on from what a substitute knows (ibc-go `CheckSubstituteAndUpdateState`): its newest height, chain id
+/// and trusting period; all else must be the same. Gives what is wrong with the substitute, if so.
+pub(super) fn recover(store: &mut dyn Store, id: &str, substitute_id: &str) -> Result<Option<&'static str>, Error> {
+    let (client, substitute) = (read_client(store, id)?, read_client(store, substitute_id)?);
+    let alike = |client: &ClientState| ClientState {
+        chain_id: String::new(),
+        trusting_period: None,
+        frozen_height: None,
+        latest_height: None,
+        ..client.clone()
+    };
+    if alike(&client) != alike(&substitute) {
+        return Ok(Some("the two differ in more than chain id, trusting period and height; make one with the same terms"));
+    }
+    let (height, newest) = (latest(&client), latest(&substitute));
+    if newest <= height {
+        return Ok(Some("the substitute knows no later height; update it first"));
+    }
+    let known = known_at(store, substitute_id, newest)?;
+    write_known(store, id, newest, known);
+    let mut heights = if newest.revision == height.revision { read_heights(store, id)? } else { Vec::new() };
+    heights.push(newest.height);
+    let over = heights.len().saturating_sub(HEIGHTS_MAX);
+    for old in heights.drain(..over) {
+        store.delete(&Key::consensus_state(id, Height { revision: newest.revision, height: old }));
+    }
+    write_heights(store, id, &heights);
+    let frozen_height = Some(crate::proto::Height::default());
+    write_client(store, id, &ClientState { frozen_height, ..substitute });
+    Ok(None)
+}
+
 /// Where the known heights of a client are listed, in order: a store has no iteration.
 fn heights_key(id: &str) -> Key {
     Key::of_client(id, "heights")

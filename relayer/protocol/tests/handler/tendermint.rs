@@ -309,6 +309,60 @@ fn two_headers_of_one_height_freeze() {
     }
 }
 
+/// What governance decides after a freeze or an expiry: the client goes on from what a substitute knows.
+#[test]
+fn a_client_goes_on_from_what_a_substitute_knows() {
+    const SUBSTITUTE: &str = "07-tendermint-1";
+    let (honest, fork) = (chain(6), fork(6));
+    let freeze = |rig: &mut Rig| {
+        rig.update(&header(&honest, 3, 1)).unwrap();
+        rig.update(&header_of(parts(&fork, 3), &honest, 1)).unwrap();
+    };
+    let other_level = |mut client: ClientState| {
+        client.trust_level = Some(Fraction { numerator: 2, denominator: 3 });
+        client
+    };
+    let shorter = |mut client: ClientState| {
+        client.trusting_period = Some(Seconds { seconds: 900, nanos: 0 });
+        client
+    };
+    let same = |client| client;
+    // How the client fares, what the substitute is made from, and what is said.
+    type Row<'a> = (&'a str, &'a dyn Fn(&mut Rig), &'a dyn Fn(ClientState) -> ClientState, u64, &'a str);
+    let rows: [Row<'_>; 5] = [
+        ("frozen", &freeze, &same, 5, "ok"),
+        ("trusted for another period", &freeze, &shorter, 5, "ok"),
+        ("active", &|_| {}, &same, 5, "PR-HND-031"),
+        ("of other terms", &freeze, &other_level, 5, "PR-HND-031"),
+        ("of an older height", &freeze, &same, 3, "PR-HND-031"),
+    ];
+    for (name, fares, terms, at, expect) in rows {
+        let mut rig = Rig::new(&honest, 1);
+        rig.now = honest.time(6);
+        fares(&mut rig);
+        rig.create(terms(client_state(at)), consensus_state(&honest, at)).unwrap();
+        let before = rig.host.clone();
+        let said = rig.handler.recover_client(&mut rig.host, rig.now, ID, SUBSTITUTE);
+        assert_eq!(code(said), expect, "{name}");
+        if expect == "ok" {
+            assert_eq!(rig.status(), Status::Active, "{name}");
+            assert_eq!(rig.handler.latest_height(&rig.host, ID), Ok(height(at)), "{name}");
+            assert_eq!(rig.update(&header(&honest, 6, at)), Ok("update_client".into()), "{name}: and is updated from there");
+        } else {
+            assert!(before.entries().eq(rig.host.entries()), "{name}: a refusal changed the store");
+        }
+    }
+    // A substitute that is no better, and one that is not there.
+    let mut rig = Rig::new(&honest, 1);
+    rig.now = honest.time(6);
+    freeze(&mut rig);
+    rig.create(client_state(5), consensus_state(&honest, 5)).unwrap();
+    let mut recover = |client: &str, by: &str| code(rig.handler.recover_client(&mut rig.host, rig.now, client, by));
+    assert_eq!(recover(ID, ID), "PR-HND-012");
+    assert_eq!(recover(ID, "07-tendermint-9"), "PR-HND-011");
+    assert_eq!(recover("attestations-0", SUBSTITUTE), "PR-HND-010");
+}
+
 /// A higher header may not have a time before that of a lower one.
 #[test]
 fn time_that_goes_back_freezes() {

@@ -43,7 +43,7 @@ fn engine_in(wanted: &str) -> Engine {
     }
     if wanted == "parked" {
         let entry = engine.packets.get_mut(&KEY).expect("it was sent");
-        entry.state = State::Parked(ParkReason { code: "X-1", message: "refused".into() });
+        entry.state = State::Parked(ParkReason { code: "X-1", message: "refused".into(), client: None });
     }
     if wanted == "ended" {
         let event = job(&mut engine, JobKind::Confirm, ItemOutcome::Closed(Outcome::Acknowledged));
@@ -108,6 +108,7 @@ fn every_claim_of_every_state() {
     );
     check("TimedOut", |_| timed_out(), [Nothing, To("closing"), To("closing"), Nothing, To("closing"), Nothing]);
     check("Release", |_| Event::Release { key: KEY }, [Nothing, Nothing, Nothing, Nothing, To("sent"), Nothing]);
+    check("ClientActive", |_| Event::ClientActive { side: Side::A }, [Nothing; 6]);
     check("Head", |_| head(Side::B, 101, 101), [Nothing; 6]);
 }
 
@@ -137,6 +138,12 @@ fn every_outcome_of_every_job_of_every_state() {
         check(Timeout, outcome, only(&["sent", "parked"], To("closing")));
         check(Confirm, outcome, [Impossible; 6]);
     }
+    check(Recv, &blocked(), only(&["sent"], To("parked")));
+    check(Ack, &blocked(), only(&["received"], To("parked")));
+    let mut refund = only(&["sent"], To("parked"));
+    refund[4] = Stays;
+    check(Timeout, &blocked(), refund);
+    check(Confirm, &blocked(), [Impossible; 6]);
     check(Recv, &ItemOutcome::Expired, only(&["sent"], Stays));
     check(Ack, &ItemOutcome::NotAcked, only(&["received"], To("sent")));
     check(Confirm, &ItemOutcome::StillOpen, only(&["closing"], To("sent")));

@@ -55,7 +55,7 @@ impl World {
         let height = self.heights[index].saturating_sub(behind) + self.draw.below(6);
         let packet = self.random_packet();
         let claim = |event| Event::Claim { side, height, event, at };
-        match self.draw.below(10) {
+        match self.draw.below(11) {
             0..=2 => {
                 self.heights[index] += 1 + self.draw.below(3);
                 self.seconds[index] += self.draw.below(6);
@@ -65,6 +65,7 @@ impl World {
             5 => claim(PacketEvent::WroteAck { packet, acknowledgement: ack() }),
             6 => claim(PacketEvent::Acknowledged(packet)),
             7 => Event::Release { key: Key { source: side, sequence: packet.sequence } },
+            8 => Event::ClientActive { side },
             _ => self.job_done(height),
         }
     }
@@ -84,6 +85,7 @@ impl World {
             ItemOutcome::Closed(Outcome::Acknowledged),
             failure(Class::Transient),
             failure(Class::Permanent),
+            blocked(),
         ];
         // Some items go without an answer.
         let answered = job.items.iter().filter(|key| key.sequence % 7 != 0);

@@ -18,15 +18,14 @@ pub enum MaterialError {
         client: String,
     },
     /// The client is frozen.
-    #[error(
-        "client_frozen: client {client} on {chain} has seen misbehaviour of the chain that it judges; packets wait until \
-         governance of {chain} has recovered it, and then go on by themselves"
-    )]
+    #[error("client_frozen: client {client} on {chain} has seen misbehaviour of the chain that it judges; {next}")]
     Frozen {
         /// Chain.
         chain: String,
         /// Client.
         client: String,
+        /// Who can recover it, if anybody, and what becomes of its packets until then.
+        next: &'static str,
     },
     /// The client has expired.
     #[error(
@@ -152,13 +151,38 @@ impl MaterialError {
         }
     }
 
+    /// A frozen client that judges by validators.
+    pub(in crate::relay) const RECOVERED_BY_GOVERNANCE: &'static str =
+        "packets and refunds wait until the chain's governance has recovered it, and then go on by themselves";
+    /// A frozen attestation client of an EVM router.
+    pub(in crate::relay) const MIGRATED_BY_THE_ROUTER: &'static str =
+        "packets and refunds wait until the router's administrator has migrated it to a new one (migrateClient), and then \
+         go on by themselves";
+    /// A frozen attestation client of ibc-go, which has no recovery for it.
+    pub(in crate::relay) const NEVER_RECOVERED: &'static str =
+        "ibc-go never recovers an attestation client: a new path is needed (`catenary path create`), and what is open on \
+         this one is settled by people";
+
     /// The code of [`Self::Frozen`].
     pub const FROZEN_CODE: &'static str = "NODE-MAT-002";
     /// The code of [`Self::Expired`].
     pub const EXPIRED_CODE: &'static str = "NODE-MAT-003";
 
-    /// What may be done about it. A client that is frozen or expired parks no packet for ever: each is looked at again
-    /// until the client has been recovered.
+    /// Whether it is the client that nothing can be proven through until somebody has recovered it.
+    #[must_use]
+    pub const fn is_of_client(&self) -> bool {
+        matches!(self, Self::Frozen { .. } | Self::Expired { .. })
+    }
+
+    /// Whether a packet's journaled reason says that it waits for a client.
+    #[must_use]
+    pub fn waits_for_client(reason: &str) -> bool {
+        let code = reason.split(':').next().unwrap_or_default();
+        [Self::FROZEN_CODE, Self::EXPIRED_CODE].contains(&code)
+    }
+
+    /// What may be done about it. A client that is frozen or expired parks packets, and none for ever: they go on once it
+    /// has been recovered.
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {

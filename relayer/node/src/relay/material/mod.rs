@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use catenary_api::{ClientMessage, Message, NativeClaim};
-use catenary_core::engine::{Entry, ItemOutcome, Job, JobKind, Key};
-use catenary_light_clients::cometbft;
+use catenary_core::engine::{Entry, ItemOutcome, Job, JobKind, Key, Side};
+use catenary_light_clients::{cometbft, Family};
 use catenary_protocol::Packet;
 
 use super::confirm;
@@ -117,13 +117,51 @@ pub(super) struct Prepared {
     pub(super) outcomes: Outcomes,
 }
 
+/// Looks at the on-chain client of a side, after something was refused there: notes how it stands, and says why nothing
+/// can be proven through it, if so. Where it cannot be read, the last look counts.
+pub(super) async fn relook(context: &PathContext, side: Side) -> Option<ItemOutcome> {
+    match &context.side(side).material {
+        // It notes by itself.
+        Material::Native(native) => drop(native::look(context, side, native).await),
+        Material::Attested(_) => {
+            let here = context.side(side);
+            if let Ok(Some(claim)) = here.chain.source().client(&here.client_id).await {
+                note_attested(context, side, claim.frozen);
+            }
+        }
+    }
+    blocked(context, side)
+}
+
+/// Notes whether an attestation client is frozen, which an endpoint claims.
+pub(super) fn note_attested(context: &PathContext, side: Side, frozen: bool) {
+    let here = context.side(side);
+    let next = match here.chain.family() {
+        Family::CometBft => MaterialError::NEVER_RECOVERED,
+        _ => MaterialError::MIGRATED_BY_THE_ROUTER,
+    };
+    let error = MaterialError::Frozen { chain: here.chain.name().into(), client: here.client_id.clone(), next };
+    let outcome = if frozen { Err((error.code(), error.to_string())) } else { Ok(()) };
+    here.stand.note(outcome.clone());
+    context.observer.client_stopped(&context.name, side, outcome);
+}
+
+/// Why nothing can be proven through a side's on-chain client, by the last look at it.
+pub(super) fn blocked(context: &PathContext, side: Side) -> Option<ItemOutcome> {
+    let (code, message) = context.side(side).stand.stopped()?;
+    Some(ItemOutcome::Blocked { code, message })
+}
+
 /// Turns the items of a job into messages that the on-chain client will accept.
 ///
 /// # Errors
 /// An outcome that is that of every item.
 pub(super) async fn prepare(context: &PathContext, job: &Job, items: &Items) -> Result<Prepared, ItemOutcome> {
     match &context.side(job.to).material {
-        Material::Attested(attested) => attested::prepare(context, job, attested, items).await,
+        Material::Attested(attested) => match blocked(context, job.to) {
+            Some(outcome) => Err(outcome),
+            None => attested::prepare(context, job, attested, items).await,
+        },
         Material::Native(native) => native::prepare(context, job, native, items).await,
     }
 }

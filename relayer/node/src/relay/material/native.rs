@@ -40,6 +40,9 @@ pub(super) async fn prepare(
 }
 
 fn outcome(error: &MaterialError) -> ItemOutcome {
+    if error.is_of_client() {
+        return ItemOutcome::Blocked { code: error.code(), message: error.to_string() };
+    }
     ItemOutcome::Failed { code: error.code(), class: error.class(), message: error.to_string() }
 }
 
@@ -86,6 +89,9 @@ pub(in crate::relay) async fn look(
     let expires = terms.and_then(|native| Some((native.expires_at()?, native.trusting_period_seconds)));
     let judged = judge(to, native, claim);
     let stopped = judged.as_ref().err().map(|error| (error.code(), error.to_string()));
+    if judged.as_ref().err().is_none_or(MaterialError::is_of_client) {
+        to.stand.note(stopped.clone().map_or(Ok(()), Err));
+    }
     let (chain, client) = (to.chain.name().to_owned(), to.client_id.clone());
     let seen = OnChainClient { chain, client, latest_height, expires, stopped };
     context.observer.client_stands(&context.name, side, &seen);
@@ -137,7 +143,7 @@ fn judge(to: &PathSide, native: &Native, claim: Option<ClientClaim>) -> Result<S
         return Err(MaterialError::Terms { chain, client, field, got, expected });
     }
     if claim.frozen {
-        return Err(MaterialError::Frozen { chain, client });
+        return Err(MaterialError::Frozen { chain, client, next: MaterialError::RECOVERED_BY_GOVERNANCE });
     }
     let now = to.chain.watch().borrow().timestamp;
     match terms.expires_at() {
