@@ -8,6 +8,7 @@ pub mod encoding;
 pub mod engine;
 pub mod fold;
 pub mod packet_key;
+mod ranges;
 pub mod record;
 pub mod replay;
 pub mod runs;

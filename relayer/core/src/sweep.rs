@@ -23,12 +23,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Engine, SequenceSet, Side, State};
+use crate::ranges::Ranges;
 
-mod ranges;
 #[cfg(test)]
 mod tests;
-
-use ranges::Ranges;
 
 /// Sequences above the newest known one that every round asks for: one request for proofs.
 pub const AHEAD: u64 = 64;

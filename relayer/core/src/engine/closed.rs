@@ -1,39 +1,28 @@
 //! The sequences that have ended: a watermark and what lies above it.
 
-use std::collections::BTreeSet;
-
 use super::limits;
+use crate::ranges::Ranges;
 
-/// A set of sequences that is nearly contiguous: all up to a watermark, and single ones above it.
+/// A set of sequences that is nearly contiguous: all up to a watermark, and ranges above it.
+///
+/// What it says has ended has ended. Over its bound it forgets the range after the lowest gap: those sequences count as
+/// not known, so that the sweep asks for them once more, and never the other way round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SequenceSet {
     watermark: u64,
-    above: BTreeSet<u64>,
+    above: Ranges,
 }
 
 impl SequenceSet {
     /// Whether the sequence has ended.
     #[must_use]
     pub fn contains(&self, sequence: u64) -> bool {
-        sequence <= self.watermark || self.above.contains(&sequence)
+        sequence <= self.watermark || self.above.contains(sequence)
     }
 
-    /// Adds a sequence; the watermark moves over what is contiguous. When the gaps exceed their bound, the lowest
-    /// gap is given up: what lies below counts as ended, and the sweep finds it again if it is not.
+    /// Adds a sequence; the watermark moves over what is contiguous.
     pub fn insert(&mut self, sequence: u64) {
-        if self.contains(sequence) {
-            return;
-        }
-        self.above.insert(sequence);
-        if self.above.len() > limits::CLOSED_GAPS_MAX {
-            if let Some(lowest) = self.above.pop_first() {
-                self.watermark = lowest;
-            }
-        }
-        while self.above.first() == Some(&self.watermark.saturating_add(1)) {
-            self.above.pop_first();
-            self.watermark = self.watermark.saturating_add(1);
-        }
+        self.insert_run(sequence, sequence);
     }
 
     /// The sequence up to which all have ended.
@@ -45,20 +34,26 @@ impl SequenceSet {
     /// The highest sequence that has ended, 0 for none.
     #[must_use]
     pub fn highest(&self) -> u64 {
-        self.above.last().copied().unwrap_or(self.watermark)
+        self.above.last().unwrap_or(self.watermark)
     }
 
-    /// Adds all sequences from `first` to `last`.
+    /// Adds all sequences from `first` to `last`; none when `last` is lower.
     pub fn insert_run(&mut self, first: u64, last: u64) {
-        if first > self.watermark.saturating_add(1) {
-            (first..=last).for_each(|sequence| self.insert(sequence));
+        if last < first || last <= self.watermark {
             return;
         }
-        self.watermark = self.watermark.max(last);
-        self.above = self.above.split_off(&self.watermark.saturating_add(1));
-        while self.above.first() == Some(&self.watermark.saturating_add(1)) {
+        let (mut first, mut last) = (first, last);
+        if first <= self.watermark.saturating_add(1) {
+            first = 0;
+        }
+        self.above.insert(first, last);
+        // What touches the watermark is one range with it now, and the lowest one.
+        if first == 0 {
+            last = self.above.pop_first().map_or(last, |(_, end)| end);
+            self.watermark = last;
+        }
+        if self.above.len() > limits::CLOSED_GAPS_MAX {
             self.above.pop_first();
-            self.watermark = self.watermark.saturating_add(1);
         }
     }
 
@@ -88,6 +83,21 @@ mod tests {
         check(&[2, 4], &[2, 4], &[1, 3, 5], 2);
         check(&[2, 4, 1], &[1, 2, 4], &[3, 5], 1);
         check(&[u64::MAX], &[u64::MAX], &[1], 1);
+        check(&[3, 4, 5, 9], &[3, 4, 5, 9], &[1, 2, 6, 8], 2);
+    }
+
+    /// Over its bound the set gave up the lowest gap, so that what was open in it counted as ended and was never asked for.
+    #[test]
+    fn over_its_bound_what_is_open_stays_open() {
+        let mut set = SequenceSet::default();
+        let over = 3;
+        let count = limits::CLOSED_GAPS_MAX as u64 + over;
+        (1..=count).for_each(|number| set.insert(2 * number));
+        assert_eq!(set.gaps(), limits::CLOSED_GAPS_MAX);
+        assert!((0..count).all(|number| !set.contains(2 * number + 1)), "what is open");
+        let forgotten: Vec<u64> = (1..=count).map(|number| 2 * number).filter(|ended| !set.contains(*ended)).collect();
+        assert_eq!(forgotten, (1..=over).map(|number| 2 * number).collect::<Vec<_>>(), "to be asked for again");
+        assert_eq!((set.watermark(), set.highest()), (0, 2 * count));
     }
 
     #[test]
@@ -104,5 +114,7 @@ mod tests {
         let mut set = SequenceSet::default();
         set.insert_run(1, u64::MAX);
         assert!(set.contains(u64::MAX));
+        set.insert_run(9, 3);
+        assert_eq!(set.watermark(), u64::MAX, "none");
     }
 }

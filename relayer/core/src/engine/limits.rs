@@ -2,7 +2,8 @@
 
 /// Most open packets of one path: 100,000 at 2 KiB each is 200 MiB, what a node may spend on one path.
 pub const OPEN_PACKETS_MAX: usize = 100_000;
-/// Most gaps above the watermark of ended sequences; packets end nearly in order, so this is far above need.
+/// Most ranges above the watermark of ended sequences. Each gap between two is a packet that is open or whose event was
+/// missed, so with [`OPEN_PACKETS_MAX`] this is far above need.
 pub const CLOSED_GAPS_MAX: usize = 200_000;
 /// Most messages of one job: a GoQuorum transaction of 64 KB carries about forty.
 pub const JOB_ITEMS_MAX: usize = 64;

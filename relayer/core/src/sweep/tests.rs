@@ -75,6 +75,29 @@ fn what_ended_without_us_is_asked_for_once() {
     assert_eq!(sweep.done.len(), 1);
 }
 
+/// What the set of ended sequences has forgotten over its bound is asked for once more, and what was open among it is
+/// found.
+#[test]
+fn what_the_set_of_ended_sequences_forgot_is_swept() {
+    let count = crate::engine::limits::CLOSED_GAPS_MAX as u64 + 2;
+    let mut ended = SequenceSet::default();
+    // Every second one has ended; of the others one is open, and unknown here since its event was missed.
+    (1..=count).for_each(|number| ended.insert(2 * number));
+    assert!(!ended.contains(2) && !ended.contains(4), "forgotten");
+    let committed = [3];
+    let known = Known { ended, ..Known::default() };
+    let mut sweep = Sweep::default();
+    // Each round asks for what is next to come, and for as much of the past, from the newest down.
+    let rounds = count / (UNKNOWN_MAX as u64 - AHEAD) + 2;
+    let found = (0..rounds).find_map(|_| {
+        let round = sweep.round(&known, None);
+        let difference = sweep.difference(&known, &round, &answer(&round, &committed, &[]));
+        difference.missed.contains(&3).then_some(difference)
+    });
+    assert_eq!(found.expect("it is found").missed, [3]);
+    assert!(sweep.done.contains(2) && sweep.done.contains(4) && !sweep.done.contains(3), "proven to have ended");
+}
+
 /// Found in review: a packet that was received before the source's proven head had come to its sending made all that were
 /// sent before it, and after that head, count as ended for ever.
 #[test]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 /// Ranges that neither overlap nor touch, by their starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Ranges(BTreeMap<u64, u64>);
+pub(crate) struct Ranges(BTreeMap<u64, u64>);
 
 impl Ranges {
     /// Adds `first..=last`.
-    pub(super) fn insert(&mut self, first: u64, last: u64) {
+    pub(crate) fn insert(&mut self, first: u64, last: u64) {
         let (mut first, mut last) = (first, last);
         // Those that overlap or touch it become one with it.
         while let Some((start, end)) = self.0.range(..=last.saturating_add(1)).next_back().map(|(s, e)| (*s, *e)) {
@@ -23,14 +23,28 @@ impl Ranges {
     }
 
     /// The start of the range that holds a number.
-    pub(super) fn start_of(&self, number: u64) -> Option<u64> {
+    pub(crate) fn start_of(&self, number: u64) -> Option<u64> {
         let (start, end) = self.0.range(..=number).next_back()?;
         (*end >= number).then_some(*start)
     }
 
+    /// Whether a number is in one.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        self.start_of(number).is_some()
+    }
+
+    /// The highest number, if there is one.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.0.last_key_value().map(|(_, end)| *end)
+    }
+
+    /// Takes the lowest range out.
+    pub(crate) fn pop_first(&mut self) -> Option<(u64, u64)> {
+        self.0.pop_first()
+    }
+
     /// How many ranges there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
