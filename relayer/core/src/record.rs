@@ -71,6 +71,8 @@ pub enum IntentKind {
     Call,
     /// Brings an on-chain client up to date, and nothing else.
     Update,
+    /// Keeps an on-chain client: brings it up to date before it expires, or shows it misbehaviour.
+    Upkeep,
 }
 
 impl IntentKind {
@@ -84,6 +86,7 @@ impl IntentKind {
             Self::Mixed => "mixed",
             Self::Call => "call",
             Self::Update => "update",
+            Self::Upkeep => "upkeep",
         }
     }
 }

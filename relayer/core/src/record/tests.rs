@@ -63,6 +63,7 @@ fn an_intent_says_what_it_is_for() {
         (IntentKind::Mixed, "mixed"),
         (IntentKind::Call, "call"),
         (IntentKind::Update, "update"),
+        (IntentKind::Upkeep, "upkeep"),
     ];
     for (kind, name) in kinds {
         assert_eq!(kind.name(), name);

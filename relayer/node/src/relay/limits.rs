@@ -41,6 +41,9 @@ pub const SWEEP_WAITS_MAX: u32 = 30;
 pub const SWEEP_ASKS: usize = 1;
 /// Longest time between two looks at an on-chain client, in milliseconds: three requests a path and side.
 pub const UPKEEP_MS_MAX: u64 = 30_000;
+/// By what factor deliveries take longer, in transactions, while any number of clients are refreshed at once: at most one
+/// refresh goes before each of theirs, since one a key is on its way.
+pub const REFRESH_FACTOR: usize = 2;
 /// Shortest time between two looks, for clients that expire within minutes, in milliseconds.
 pub const UPKEEP_MS_MIN: u64 = 1_000;
 /// Bytes of a journal record without payloads, generously.

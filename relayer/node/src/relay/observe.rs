@@ -400,7 +400,7 @@ impl SendObserver for PathWatch {
                 IntentKind::Recv => Some(PacketKind::Send),
                 IntentKind::Ack => Some(PacketKind::Ack),
                 IntentKind::Timeout => Some(PacketKind::Timeout),
-                IntentKind::Update | IntentKind::Mixed | IntentKind::Call => None,
+                IntentKind::Update | IntentKind::Upkeep | IntentKind::Mixed | IntentKind::Call => None,
             };
             if let Some(kind) = kind {
                 self.metrics.path_fee_spent(&note.path, chain, kind, fee);

@@ -4,6 +4,10 @@
 //! A client is due when a third of its trusting period has passed by the clock of the chain that it is on: well before
 //! half of it, when the first alert comes. Operators take turns, each a twelfth of the period after the one before it,
 //! and everybody reads the client again first: whoever comes later finds it done.
+//!
+//! Refreshes have a lane of their own: a task a client, and one transaction a key beside those of deliveries and refunds
+//! ([`IntentKind::Upkeep`]). So no traffic, new or piled up, makes a refresh wait, and refreshes of many clients at once
+//! wait for one another and for nobody else.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,11 +66,14 @@ pub async fn upkeep(context: Arc<PathContext>, keepers: Keepers, stop: Cancellat
     for side in [Side::A, Side::B] {
         context.side(side).chain.keep_evidence_in(keepers.evidence.clone());
     }
+    // Each by itself: a chain that takes no transaction keeps the other one's client from nothing.
+    tokio::join!(keep_on(&context, &keepers, Side::A, &stop), keep_on(&context, &keepers, Side::B, &stop));
+}
+
+/// Looks after the client of one side until cancelled.
+async fn keep_on(context: &PathContext, keepers: &Keepers, side: Side, stop: &CancellationToken) {
     while !stop.is_cancelled() {
-        let mut pause = Duration::from_millis(limits::UPKEEP_MS_MAX);
-        for side in [Side::A, Side::B] {
-            pause = pause.min(keep(&context, &keepers, side).await);
-        }
+        let pause = keep(context, keepers, side).await;
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -125,7 +132,7 @@ async fn refresh(
         let client_id = to.client_id.clone();
         let body = TxBody::Deliver(vec![Message::Native(NativeMessage::UpdateClient { client_id, message })]);
         let id = format!("refresh-{}-{reached}", to.client_id);
-        let note = Note { id, path: context.name.clone(), kind: IntentKind::Update, packets: Vec::new() };
+        let note = Note { id, path: context.name.clone(), kind: IntentKind::Upkeep, packets: Vec::new() };
         let told = |outcome| context.observer.client_update(to.chain.name(), &to.client_id, outcome);
         told(ClientUpdate::Submitted);
         let sent = to.sender.send(&body, &note).await;
@@ -153,7 +160,7 @@ async fn show(
     let client_id = to.client_id.clone();
     let body = TxBody::Deliver(vec![Message::Native(NativeMessage::UpdateClient { client_id, message })]);
     let id = format!("misbehaviour-{}", to.client_id);
-    let note = Note { id, path: context.name.clone(), kind: IntentKind::Update, packets: Vec::new() };
+    let note = Note { id, path: context.name.clone(), kind: IntentKind::Upkeep, packets: Vec::new() };
     context.observer.misbehaviour_shown(from.chain.name(), false);
     to.sender.send(&body, &note).await?;
     context.observer.misbehaviour_shown(from.chain.name(), true);

@@ -191,6 +191,8 @@ impl MaterialError {
             // One endpoint's word against another's: nothing is sent, and it is looked at again.
             Self::OtherState { .. } | Self::NotShown { .. } | Self::Ahead { .. } => Class::Transient,
             Self::Refused(rejection) => rejection.class,
+            // A height that the on-chain client knows and that is not kept here any more: the next job proves at another.
+            Self::Prove(ProveError::NotRetained { .. }) => Class::Transient,
             Self::Prove(error) => error.class(),
             Self::Chain(error) => error.class,
         }

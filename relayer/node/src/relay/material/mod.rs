@@ -108,6 +108,7 @@ pub(super) struct Ready {
 }
 
 /// What a job became.
+#[derive(Default)]
 pub(super) struct Prepared {
     /// Updates of the on-chain client, in order; the last one goes with the messages, those before it by themselves.
     pub(super) updates: Vec<Message>,

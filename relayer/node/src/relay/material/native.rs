@@ -47,12 +47,51 @@ fn outcome(error: &MaterialError) -> ItemOutcome {
 }
 
 async fn make(context: &PathContext, job: &Job, native: &Native, items: &Items) -> Result<Prepared, MaterialError> {
-    let (to, from) = (context.side(job.to), context.side(job.to.other()));
+    let from = context.side(job.to.other());
     let standing = look(context, job.to, native).await?;
     believe(context, job.to, &standing)?;
-    let height = proof_height(from, &standing, job.min_proof_height).await?;
+    let height = proof_height(from, &standing, (job.min_proof_height, were_refused(items))).await?;
+    // What is refused in a state from before the head may be so since that state is too old: it is judged again in the
+    // newest one, and only that counts.
+    let head = from.chain.head();
+    if height < head {
+        match make_at(context, job, (native, &standing), (items, At::Known(height))).await {
+            Ok(None) => {}
+            Err(MaterialError::Prove(ProveError::NotRetained { .. } | ProveError::Refused(_))) => {}
+            Ok(Some(prepared)) => return Ok(prepared),
+            Err(error) => return Err(error),
+        }
+    }
+    let at = At::Newest(height.max(head));
+    Ok(make_at(context, job, (native, &standing), (items, at)).await?.unwrap_or_default())
+}
+
+/// A height to prove at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    /// One before the head, which the on-chain client knows.
+    Known(u64),
+    /// The newest one: what is not there is nowhere.
+    Newest(u64),
+}
+
+/// Whether one of the items was refused before: then they are proven in the newest state, in case the height that the
+/// on-chain client knows is why.
+fn were_refused(items: &Items) -> bool {
+    items.iter().any(|(_, entry)| entry.refusals > 0)
+}
+
+/// The headers and proofs at one height; `None` when something is refused there that a newer state may show.
+async fn make_at(
+    context: &PathContext,
+    job: &Job,
+    (native, standing): (&Native, &Standing),
+    (items, at): (&Items, At),
+) -> Result<Option<Prepared>, MaterialError> {
+    let (At::Known(height) | At::Newest(height)) = at;
+    let (to, from) = (context.side(job.to), context.side(job.to.other()));
     let target = height.saturating_add(1);
-    let (messages, reached) = updates((to, from), native, &standing, target).await?;
+    let (messages, reached) = updates((to, from), native, standing, target).await?;
     if messages.is_empty() {
         context.observer.client_update(to.chain.name(), &to.client_id, ClientUpdate::Skipped);
     }
@@ -61,13 +100,23 @@ async fn make(context: &PathContext, job: &Job, native: &Native, items: &Items) 
     if reached < target {
         let far = MaterialError::TooFar { known: standing.latest_height, target, max: super::bisect::UPDATES_MAX };
         let outcomes = items.iter().map(|(key, _)| (*key, outcome(&far))).collect();
-        return Ok(Prepared { updates, ready: Vec::new(), outcomes });
+        return Ok(Some(Prepared { updates, ready: Vec::new(), outcomes }));
     }
-    let at = ProofHeight { revision: native.revision(), height: target };
-    let (ready, outcomes) = self::messages(context, job, items, (height, at)).await?;
+    let proof_height = ProofHeight { revision: native.revision(), height: target };
+    let made = self::messages(context, job, items, (height, proof_height)).await?;
+    let mut refusals = made.iter().filter_map(|made| made.as_ref().err());
+    if matches!(at, At::Known(_)) && refusals.any(is_about_the_state) {
+        return Ok(None);
+    }
+    let (ready, outcomes) = sorted(context, job, items, made).await;
     // An update without messages is worth no fee here: the next job brings its own.
     let updates = if ready.is_empty() { Vec::new() } else { updates };
-    Ok(Prepared { updates, ready, outcomes })
+    Ok(Some(Prepared { updates, ready, outcomes }))
+}
+
+/// Whether a refusal of an item says what a state holds, or what the light client makes of its proof.
+const fn is_about_the_state(error: &ProveError) -> bool {
+    matches!(error, ProveError::Claim { .. } | ProveError::Refused(_))
 }
 
 /// Reads the on-chain client of a side, tells how it stands, and refuses one that nothing can be proven through.
@@ -152,12 +201,17 @@ fn judge(to: &PathSide, native: &Native, claim: Option<ClientClaim>) -> Result<S
     }
 }
 
-/// The height to prove at: one that the on-chain client knows already, where that is high enough, else the head.
-async fn proof_height(from: &PathSide, standing: &Standing, min_height: u64) -> Result<u64, MaterialError> {
+/// The height to prove at: one that the on-chain client knows already, where that is high enough and nothing was refused
+/// before, else the head.
+async fn proof_height(
+    from: &PathSide,
+    standing: &Standing,
+    (min_height, refused): (u64, bool),
+) -> Result<u64, MaterialError> {
     let known = standing.latest_height.saturating_sub(1);
     let head = from.chain.head();
     let recent = known.saturating_add(KNOWN_HEIGHT_BLOCKS_MAX) >= head;
-    if known >= min_height && (known > head || (recent && from.chain.retains(known))) {
+    if known >= min_height && !(refused && known <= head) && (known > head || (recent && from.chain.retains(known))) {
         // Another operator's light client is ahead of ours: ours follows in a moment.
         from.chain.state(known).await?;
         return Ok(known);
@@ -202,10 +256,10 @@ async fn messages(
     job: &Job,
     items: &Items,
     (height, at): (u64, ProofHeight),
-) -> Result<(Vec<Ready>, Outcomes), MaterialError> {
+) -> Result<Made, MaterialError> {
     let from = &context.side(job.to.other()).chain;
     let packets: Vec<Packet> = items.iter().map(|(_, entry)| entry.packet.clone()).collect();
-    let made: Made = match job.kind {
+    Ok(match job.kind {
         JobKind::Recv => {
             let proven = from.proven_packets(height, &packets).await?;
             let message = |proven: Proven<_>| {
@@ -221,7 +275,11 @@ async fn messages(
             let proven = from.proven_receipt_absences(height, &packets).await?;
             items.iter().zip(proven).map(|((_, entry), proven)| time_out(entry, proven?, at)).collect()
         }
-    };
+    })
+}
+
+/// Those that can be sent, and the outcomes of those that cannot.
+async fn sorted(context: &PathContext, job: &Job, items: &Items, made: Made) -> (Vec<Ready>, Outcomes) {
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
     for ((key, entry), made) in items.iter().zip(made) {
         match made {
@@ -232,7 +290,7 @@ async fn messages(
             Err(error) => outcomes.push((*key, refusal(context, job, (*key, entry), &error).await)),
         }
     }
-    Ok((ready, outcomes))
+    (ready, outcomes)
 }
 
 fn acknowledge(

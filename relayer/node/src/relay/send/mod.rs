@@ -16,7 +16,8 @@
 //!
 //! # What an attacker can grow
 //!
-//! At most [`SendPolicy::in_flight_max`] transactions and one for timeouts are on their way, each in at most
+//! At most [`SendPolicy::in_flight_max`] transactions, one for timeouts and one that keeps an on-chain client are on their
+//! way, each in at most
 //! [`REPLACEMENTS_MAX`](crate::keystore::REPLACEMENTS_MAX) + 1 versions; who comes later waits.
 
 mod flights;

@@ -32,6 +32,9 @@ pub struct Sender {
     /// Who may have something on its way; timeouts have a place of their own, so that deliveries never hold up a refund.
     ordinary: Semaphore,
     reserved: Semaphore,
+    /// What keeps on-chain clients has one as well: deliveries never make a client expire, and many clients that are
+    /// refreshed at once take no place of a delivery.
+    upkeep: Semaphore,
     /// Held from the lease to the broadcast.
     turn: Mutex<()>,
     flights: StdMutex<Flights>,
@@ -115,6 +118,7 @@ impl Sender {
             policy,
             ordinary,
             reserved: Semaphore::new(1),
+            upkeep: Semaphore::new(1),
             turn: Mutex::new(()),
             flights: StdMutex::default(),
             landed: Notify::new(),
@@ -208,7 +212,11 @@ impl Sender {
     }
 
     async fn place(&self, kind: IntentKind) -> Option<SemaphorePermit<'_>> {
-        let places = if kind == IntentKind::Timeout { &self.reserved } else { &self.ordinary };
+        let places = match kind {
+            IntentKind::Timeout => &self.reserved,
+            IntentKind::Upkeep => &self.upkeep,
+            _ => &self.ordinary,
+        };
         // Never closed, so there is always a permit to come.
         places.acquire().await.ok()
     }

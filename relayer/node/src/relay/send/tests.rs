@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod fake;
+mod lanes;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
+use crate::relay::limits;
 use crate::store::Ledger;
 use crate::wiring::Signers;
 

@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) price_max: u64,
     /// No block is made while this is set.
     pub(super) halted: bool,
+    /// After each block that is not empty, no further one is made.
+    pub(super) one_block: bool,
     /// Looks for a receipt until blocks are made again.
     pub(super) pauses: u32,
     /// Account reads that still show a nonce one lower.
@@ -139,9 +141,10 @@ impl Fake {
             state.pauses -= 1;
             return;
         }
+        let before = state.effects.len();
         while !state.halted {
             let (nonce, least) = (state.nonce, state.price_min);
-            let Some(tx) = state.pool.get(&nonce).filter(|tx| tx.price >= least).cloned() else { return };
+            let Some(tx) = state.pool.get(&nonce).filter(|tx| tx.price >= least).cloned() else { break };
             state.pool.remove(&nonce);
             state.nonce += 1;
             state.effects.push(tx.body);
@@ -156,6 +159,7 @@ impl Fake {
             };
             state.receipts.insert(tx.hash, receipt);
         }
+        state.halted |= state.one_block && state.effects.len() > before;
     }
 
     fn count(&self, tx: &Tx) {
