@@ -9,7 +9,9 @@
 //! | signed_tx | nonces: `{chain}/{key}/{nonce}` → record |
 //! | nonce_released | nonces: removes `{chain}/{key}/{nonce}` |
 //! | trusted_state | clients: `state/{chain}` → record |
-//! | anchor_set | clients: `anchor/{chain}` → record, removes `state/{chain}` |
+//! | anchor_set | clients: `anchor/{chain}` → record, removes `state/{chain}` and `misbehaviour/{chain}` |
+//! | misbehaviour_seen | clients: `misbehaviour/{chain}` → record |
+//! | client_heights | clients: `heights/{chain}/{client}` → record |
 //! | cursor | cursors: `{chain}` → record |
 //! | packet | packets: `state/{packet}` → [`PacketState`], `bytes/{packet}`, `ack/{packet}`; transfers: `stage/{stage}/{packet}`, `open/{path}/{packet}`, `uetr/{uetr}/{packet}`; history |
 //! | path_step | paths: `{path}/{step}` → record |
@@ -202,6 +204,18 @@ pub mod keys {
         format!("anchor/{chain}")
     }
 
+    /// Misbehaviour of a chain that no person has looked at yet.
+    #[must_use]
+    pub fn misbehaviour(chain: &str) -> String {
+        format!("misbehaviour/{chain}")
+    }
+
+    /// Heights that an on-chain client knows.
+    #[must_use]
+    pub fn client_heights(chain: &str, client: &str) -> String {
+        format!("heights/{chain}/{client}")
+    }
+
     /// A step of making a path.
     #[must_use]
     pub fn path_step(path: &str, step: &str) -> String {
@@ -254,7 +268,12 @@ pub fn fold(record: &Record) -> Vec<StoreOp> {
         Record::AnchorSet(anchor) => {
             ops.put(Tree::Clients, keys::anchor(&anchor.chain), json(anchor));
             ops.delete(Tree::Clients, keys::trusted_state(&anchor.chain));
+            ops.delete(Tree::Clients, keys::misbehaviour(&anchor.chain));
             fold_act(&mut ops, record, anchor.at_seconds);
+        }
+        Record::MisbehaviourSeen(seen) => ops.put(Tree::Clients, keys::misbehaviour(&seen.chain), json(seen)),
+        Record::ClientHeights(known) => {
+            ops.put(Tree::Clients, keys::client_heights(&known.chain, &known.client), json(known));
         }
         Record::Cursor(cursor) => ops.put(Tree::Cursors, cursor.chain.clone(), json(cursor)),
         Record::Packet(step) => fold_packet(&mut ops, step),

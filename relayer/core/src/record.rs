@@ -282,6 +282,45 @@ pub struct AnchorSet {
     pub at_seconds: u64,
 }
 
+/// A light client has verified two headers of a chain for one height: nothing is proven from it until a person has set a
+/// new anchor, whatever becomes of the light client's saved state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MisbehaviourSeen {
+    /// Chain.
+    pub chain: String,
+    /// Light-client instance.
+    #[serde(with = "hash_hex")]
+    pub instance: Hash32,
+    /// Height at which the two differ.
+    pub height: u64,
+    /// Hash of the header that is trusted.
+    #[serde(with = "hash_hex")]
+    pub trusted: Hash32,
+    /// Hash of the other one.
+    #[serde(with = "hash_hex")]
+    pub other: Hash32,
+    /// Code of the kind of misbehaviour.
+    pub code: String,
+    /// The update that holds the other one, as an endpoint gave it.
+    #[serde(with = "bytes_hex")]
+    pub update: Vec<u8>,
+    /// When it was seen, in Unix seconds.
+    pub at_seconds: u64,
+}
+
+/// Heights of the chain that it judges which an on-chain client knows, so that evidence can be judged from one of them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientHeights {
+    /// Chain that the client is on.
+    pub chain: String,
+    /// The client.
+    pub client: String,
+    /// The newest ones, ascending.
+    pub heights: Vec<u64>,
+}
+
 /// All events of a chain up to a height have been taken.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -469,6 +508,10 @@ pub enum Record {
     TrustedState(TrustedState),
     /// See [`AnchorSet`].
     AnchorSet(AnchorSet),
+    /// See [`MisbehaviourSeen`].
+    MisbehaviourSeen(MisbehaviourSeen),
+    /// See [`ClientHeights`].
+    ClientHeights(ClientHeights),
     /// See [`Cursor`].
     Cursor(Cursor),
     /// See [`PacketStep`].
@@ -573,6 +616,8 @@ impl Record {
             Self::NonceReleased(_) => "nonce_released",
             Self::TrustedState(_) => "trusted_state",
             Self::AnchorSet(_) => "anchor_set",
+            Self::MisbehaviourSeen(_) => "misbehaviour_seen",
+            Self::ClientHeights(_) => "client_heights",
             Self::Cursor(_) => "cursor",
             Self::Packet(_) => "packet",
             Self::PathStep(_) => "path_step",

@@ -95,10 +95,10 @@ async fn clients_are_refreshed_before_they_expire_without_any_packet() {
     assert!(rig.log().contains("client refreshed"), "{}", rig.log());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn misbehaviour_is_kept_and_shown_to_the_client_and_its_path_waits() {
-    let wish = Wish { trusting_period: "300s", path: "submit_misbehaviour = true", interval: None, ..Wish::default() };
-    let mut rig = Rig::start(wish).await;
+/// A path whose first chain makes its blocks on demand, and misbehaves before the node's eyes; gives the height. The node
+/// reads the chain through the proxy, which leads to the honest endpoint again at the end.
+async fn misbehaviour(path: &'static str) -> (Rig, Proxy, u64) {
+    let mut rig = Rig::start(Wish { trusting_period: "300s", path, interval: None, ..Wish::default() }).await;
     rig.create_path_mining().await;
     let honest = rig.nets[EAST].url();
     let proxy = Proxy::to(&honest).await;
@@ -119,20 +119,70 @@ async fn misbehaviour_is_kept_and_shown_to_the_client_and_its_path_waits() {
     let seen = |rig: &Rig| rig.log().contains("misbehaviour: the evidence is in");
     rig.until("the other header is seen", seen).await;
     proxy.lead_to(&honest);
+    (rig, proxy, forged.height)
+}
 
-    let frozen = format!("catenary_client_status{{client=\"west/{CLIENT}\",status=\"frozen\"}}");
-    rig.until("the client is frozen", |rig| rig.metric(&frozen) == 1.0).await;
-    let stage = |stage: &str| rig.metric(&format!("catenary_misbehaviour_total{{client=\"east\",stage=\"{stage}\"}}"));
-    assert_eq!((stage("submitted") >= 1.0, stage("confirmed")), (true, 1.0));
-    let ready = rig.get(&format!("/readyz?path={PATH}")).unwrap();
+/// Whether the first chain's client on the second one has this status.
+fn client_is(rig: &Rig, status: &str) -> bool {
+    rig.metric(&format!("catenary_client_status{{client=\"west/{CLIENT}\",status=\"{status}\"}}")) == 1.0
+}
+
+fn shown(rig: &Rig, stage: &str) -> f64 {
+    rig.metric(&format!("catenary_misbehaviour_total{{client=\"east\",stage=\"{stage}\"}}"))
+}
+
+fn readiness(rig: &Rig) -> String {
+    rig.get(&format!("/readyz?path={PATH}")).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn misbehaviour_is_kept_and_shown_to_the_client_and_its_path_waits() {
+    let (mut rig, _proxy, height) = misbehaviour("submit_misbehaviour = true").await;
+    rig.until("the client is frozen", |rig| client_is(rig, "frozen")).await;
+    assert_eq!((shown(&rig, "submitted") >= 1.0, shown(&rig, "confirmed")), (true, 1.0));
+    let ready = readiness(&rig);
     assert!(ready.contains("NODE-MAT-002") && ready.contains("client_frozen"), "{ready}");
     assert!(ready.contains("NODE-CHN-003"), "our own light client is frozen too: {ready}");
-    let shown = rig.json(&["client", "show"]);
-    let east = shown.as_array().unwrap().iter().find(|client| client["chain"] == "east").unwrap();
+    let said = rig.json(&["client", "show"]);
+    let east = said.as_array().unwrap().iter().find(|client| client["chain"] == "east").unwrap();
     let found = &east["misbehaviour"][0];
-    assert_eq!((&found["height"], &found["code"]), (&forged.height.into(), &"LC-CMT-050".into()), "{shown}");
+    assert_eq!((&found["height"], &found["code"]), (&height.into(), &"LC-CMT-050".into()), "{said}");
     rig.stop();
     assert_eq!(rig.json(&["client", "show"])[0]["misbehaviour"][0], *found, "also when no node runs");
+}
+
+/// The journal alone knows of it: neither the light client's saved state nor the evidence file outlives the restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn misbehaviour_outlives_a_restart_and_is_shown_once_that_is_chosen() {
+    let (mut rig, _proxy, height) = misbehaviour("submit_misbehaviour = false").await;
+    let frozen = |rig: &Rig| readiness(rig).contains("NODE-CHN-003");
+    rig.until("our light client is frozen", frozen).await;
+    let before = rig.nets[WEST].height();
+    // Clients of this period are looked at every ten seconds.
+    rig.nets[WEST].wait_for_height(before + 120).await;
+    assert!(client_is(&rig, "active"), "{}", rig.log());
+    assert_eq!(shown(&rig, "submitted"), 0.0, "it was chosen not to show it");
+
+    let kept = rig.dir.path().join("data/evidence");
+    for (choice, submits) in [("submit_misbehaviour = false", false), ("submit_misbehaviour = true", true)] {
+        rig.stop();
+        std::fs::remove_dir_all(&kept).unwrap();
+        std::fs::remove_dir_all(rig.dir.path().join("data/store")).unwrap();
+        rig.choose(choice);
+        rig.run().await;
+        rig.until("it is frozen after a start too", frozen).await;
+        assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 1, "the evidence is there again");
+        let found = rig.json(&["client", "show"])[EAST]["misbehaviour"][0]["height"].clone();
+        assert_eq!(found, serde_json::json!(height));
+        if submits {
+            rig.until("the client is frozen as well", |rig| client_is(rig, "frozen")).await;
+            assert_eq!(shown(&rig, "confirmed"), 1.0);
+        } else {
+            let client = format!("catenary_client_trusted_height{{client=\"west/{CLIENT}\"}}");
+            rig.until("the client is looked at", |rig| rig.metric(&client) > 0.0).await;
+            assert_eq!(shown(&rig, "submitted"), 0.0);
+        }
+    }
 }
 
 /// Packets of the path that wait for a client that is frozen.

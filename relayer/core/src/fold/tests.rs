@@ -176,7 +176,20 @@ fn a_new_anchor_forgets_the_trusted_state() {
         at_seconds: 1,
     });
     assert_eq!(keys_of(std::slice::from_ref(&trusted), Tree::Clients), ["state/c"]);
-    assert_eq!(keys_of(&[trusted, anchor], Tree::Clients), ["anchor/c"]);
+    assert_eq!(keys_of(&[trusted.clone(), anchor.clone()], Tree::Clients), ["anchor/c"]);
+    let seen = Record::MisbehaviourSeen(crate::record::MisbehaviourSeen {
+        chain: "c".into(),
+        instance: Hash32([1; 32]),
+        height: 5,
+        trusted: Hash32([2; 32]),
+        other: Hash32([3; 32]),
+        code: "LC-X-001".into(),
+        update: vec![7],
+        at_seconds: 1,
+    });
+    // Until a person has looked, which a new anchor says, it stays known, whatever is saved.
+    assert_eq!(keys_of(&[seen.clone(), trusted], Tree::Clients), ["misbehaviour/c", "state/c"]);
+    assert_eq!(keys_of(&[seen, anchor], Tree::Clients), ["anchor/c"]);
 }
 
 #[test]

@@ -193,6 +193,32 @@ fn chains_and_paths_are_golden() {
         ),
     );
     check(
+        &Record::MisbehaviourSeen(MisbehaviourSeen {
+            chain: "quorum".into(),
+            instance: hash(1),
+            height: 10,
+            trusted: hash(2),
+            other: hash(3),
+            code: "LC-QBFT-030".into(),
+            update: vec![1, 0xff],
+            at_seconds: 4,
+        }),
+        &format!(
+            r#"{{"type":"misbehaviour_seen","chain":"quorum","instance":"{}","height":10,"trusted":"{}","other":"{}","code":"LC-QBFT-030","update":"01ff","at_seconds":4}}"#,
+            hex32(1),
+            hex32(2),
+            hex32(3)
+        ),
+    );
+    check(
+        &Record::ClientHeights(ClientHeights {
+            chain: "quorum".into(),
+            client: "07-tendermint-0".into(),
+            heights: vec![3, 9],
+        }),
+        r#"{"type":"client_heights","chain":"quorum","client":"07-tendermint-0","heights":[3,9]}"#,
+    );
+    check(
         &Record::Cursor(Cursor { chain: "quorum".into(), height: 10 }),
         r#"{"type":"cursor","chain":"quorum","height":10}"#,
     );

@@ -2,7 +2,8 @@
 //!
 //! A file holds the header that contradicts what is trusted, as an endpoint gave it. Its other half is the trusted
 //! header, whose hash is written beside it and which any honest endpoint of the chain shows. A light client that has
-//! seen a contradiction is frozen until a person sets a new anchor, so there is one file a freeze.
+//! seen a contradiction is frozen until a person sets a new anchor, so there is one file a freeze. The journal holds the
+//! same, so a file that is lost is written again at the next start.
 //!
 //! # What an attacker can grow
 //! At most [`FILES_MAX`] files, each of one bounded update. When they are there, what comes later is not kept: a person
@@ -12,7 +13,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use catenary_light_clients::{Hash32, Misbehaviour};
+use catenary_core::record::MisbehaviourSeen;
+use catenary_light_clients::Hash32;
 use serde::{Deserialize, Serialize};
 
 /// Folder in the data directory.
@@ -43,17 +45,17 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// What a light client found in an update.
+    /// What the journal holds of it.
     #[must_use]
-    pub fn new(chain: &str, found: &Misbehaviour, (update, at_seconds): (&[u8], u64)) -> Self {
+    pub fn journaled(seen: &MisbehaviourSeen) -> Self {
         Self {
-            chain: chain.to_owned(),
-            height: found.height,
-            trusted: found.first.to_string(),
-            other: found.second.to_string(),
-            code: found.code.to_owned(),
-            at_seconds,
-            update_hex: hex::encode(update),
+            chain: seen.chain.clone(),
+            height: seen.height,
+            trusted: seen.trusted.to_string(),
+            other: seen.other.to_string(),
+            code: seen.code.clone(),
+            at_seconds: seen.at_seconds,
+            update_hex: hex::encode(&seen.update),
         }
     }
 
@@ -125,8 +127,16 @@ mod tests {
     use super::*;
 
     fn seen(height: u64, at_seconds: u64) -> Evidence {
-        let (first, second) = (Hash32([1; 32]), Hash32::sha256(&[&height.to_be_bytes()]));
-        Evidence::new("east", &Misbehaviour { height, first, second, code: "LC-CMT-050" }, (b"header", at_seconds))
+        Evidence::journaled(&MisbehaviourSeen {
+            chain: "east".into(),
+            instance: Hash32([9; 32]),
+            height,
+            trusted: Hash32([1; 32]),
+            other: Hash32::sha256(&[&height.to_be_bytes()]),
+            code: "LC-CMT-050".into(),
+            update: b"header".to_vec(),
+            at_seconds,
+        })
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use catenary_core::record::MisbehaviourSeen;
 use catenary_light_clients::{Class, Misbehaviour, Rejection, Status, Timestamp, Verdict};
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +94,10 @@ impl Chain {
     /// What the endpoints or the light client refused, when no endpoint could be followed; what was verified before
     /// stays.
     pub async fn follow_once(&self) -> Result<(), ProveError> {
+        if self.is_frozen() {
+            let reason = format!("{FROZEN_CODE}: it has misbehaved");
+            return Err(ProveError::Stopped { chain: self.options.name.clone(), reason });
+        }
         let mut but = Vec::new();
         let mut failure: Option<ProveError> = None;
         loop {
@@ -189,7 +194,10 @@ impl Chain {
             Verdict::Verified(_) => self.observer.checked("header", Ok(()), took),
             Verdict::NeedsIntermediate { .. } => {}
             Verdict::Conflict(evidence) => {
-                self.keep_evidence(evidence, update);
+                let seen = self.misbehaviour(evidence, update);
+                let kept = Evidence::journaled(&seen);
+                self.observer.misbehaved(seen);
+                self.keep_evidence(&kept);
                 self.observer.checked("header", Err(&conflict(evidence)), took);
                 self.observer.froze(&self.status(), &|| self.saved());
             }
@@ -200,11 +208,23 @@ impl Chain {
         Some(verdict)
     }
 
+    fn misbehaviour(&self, found: &Misbehaviour, update: &[u8]) -> MisbehaviourSeen {
+        MisbehaviourSeen {
+            chain: self.options.name.clone(),
+            instance: self.instance.digest(),
+            height: found.height,
+            trusted: found.first,
+            other: found.second,
+            code: found.code.to_owned(),
+            update: update.to_vec(),
+            at_seconds: platform::now().seconds(),
+        }
+    }
+
     /// Keeps a contradiction for people and for on-chain clients.
-    fn keep_evidence(&self, found: &Misbehaviour, update: &[u8]) {
+    pub fn keep_evidence(&self, evidence: &Evidence) {
         let Some(folder) = self.evidence.get() else { return };
-        let (chain, code) = (&self.options.name, found.code);
-        let evidence = Evidence::new(chain, found, (update, platform::now().seconds()));
+        let (chain, code) = (&self.options.name, evidence.code.as_str());
         match evidence.keep(folder) {
             Ok(Some(file)) => tracing::error!(chain, code, "misbehaviour: the evidence is in {}", file.display()),
             Ok(None) => tracing::error!(chain, code, "misbehaviour: {} is full, nothing is kept", folder.display()),

@@ -21,10 +21,12 @@ mod prove;
 pub mod prover;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use catenary_api::{ChainSink, ChainSource};
+use catenary_core::record::MisbehaviourSeen;
 use catenary_light_clients::{Class, Family, Hash32, InstanceId, LightClient, Rejection, Status, Timestamp};
 use tokio::sync::Notify;
 
@@ -44,6 +46,8 @@ pub trait ChainObserver: Send + Sync {
     fn advanced(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>);
     /// The light client is frozen: its state is to be kept at once, so that a restart does not thaw it.
     fn froze(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>);
+    /// Two headers contradict each other: to be journaled before anything else is done.
+    fn misbehaved(&self, _seen: MisbehaviourSeen) {}
     /// The chain stopped or goes on: `None` means it can be proven from.
     fn stopped(&self, reason: Option<&Stop>);
     /// The endpoint failed; its stable code.
@@ -106,6 +110,8 @@ pub struct Chain {
     heard: Mutex<Option<Instant>>,
     /// Where evidence of misbehaviour is kept.
     evidence: OnceLock<PathBuf>,
+    /// Whether the journal knows of misbehaviour that no person has looked at.
+    frozen: AtomicBool,
 }
 
 /// What a chain is made of that may still have to be connected.
@@ -180,6 +186,7 @@ impl Chain {
             wake: Arc::new(Notify::new()),
             heard: Mutex::new(None),
             evidence: OnceLock::new(),
+            frozen: AtomicBool::new(false),
         }
     }
 
@@ -204,7 +211,17 @@ impl Chain {
             wake: Arc::new(Notify::new()),
             heard: Mutex::new(None),
             evidence: OnceLock::new(),
+            frozen: AtomicBool::new(false),
         }
+    }
+
+    /// Proves nothing from now on: the journal knows of misbehaviour, even if the light client's saved state does not.
+    pub fn freeze(&self) {
+        self.frozen.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
     }
 
     /// Names the folder where evidence of misbehaviour is kept; the first one named stays.
@@ -245,7 +262,8 @@ impl Chain {
     /// Where the light client stands; at height 0 while there is none.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.client().as_ref().map_or_else(|| self.unconnected_status(), |client| client.status())
+        let status = self.client().as_ref().map_or_else(|| self.unconnected_status(), |client| client.status());
+        Status { frozen: status.frozen || self.is_frozen(), ..status }
     }
 
     fn unconnected_status(&self) -> Status {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use catenary_api::{Account, ClientClaim};
 use catenary_core::engine::{Entry, JobKind, Key, Outcome, ParkReason, Side, State};
-use catenary_core::record::{IntentKind, TrustedState};
+use catenary_core::record::{IntentKind, MisbehaviourSeen, Record, TrustedState};
 use catenary_core::Stage;
 use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
 
@@ -108,6 +108,16 @@ impl ChainObserver for ChainWatch {
 
     fn froze(&self, status: &Status, saved: &dyn Fn() -> Vec<u8>) {
         self.save(status, saved);
+    }
+
+    fn misbehaved(&self, seen: MisbehaviourSeen) {
+        let Some(ledger) = &self.ledger else { return };
+        // On a full disk it waits: what comes after it acts on the freeze.
+        let recorded =
+            platform::block_in_place(|| ledger.record_patiently(vec![Record::MisbehaviourSeen(seen)]));
+        if let Err(error) = recorded {
+            tracing::error!(chain = self.chain, code = error.code(), "misbehaviour is not journaled: {error}");
+        }
     }
 
     fn stopped(&self, reason: Option<&Stop>) {

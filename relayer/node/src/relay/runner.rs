@@ -313,6 +313,8 @@ impl PathRunner {
     fn packet_step(&self, key: Key, entry: &Entry, (stage, reason): (Stage, Option<String>)) -> Record {
         let first = stage == Stage::Sent || entry.acknowledgement.is_some();
         let height = match stage {
+            // Its acknowledgement waits for a client, and is proven at or above that height when it goes on.
+            Stage::Parked if entry.waits_for().is_some() && entry.acknowledgement.is_some() => entry.ack_height,
             Stage::Sent | Stage::Parked => entry.sent_height,
             Stage::Received => entry.ack_height,
             Stage::Acknowledged | Stage::Refunded => entry.end_height,

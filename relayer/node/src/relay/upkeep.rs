@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use catenary_api::{ClientMessage, Message, NativeClaim, NativeMessage, TxBody};
 use catenary_core::engine::Side;
-use catenary_core::record::IntentKind;
+use catenary_core::record::{ClientHeights, IntentKind, Record};
 use catenary_light_clients::cometbft::header_hash;
 use catenary_light_clients::{Hash32, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -64,10 +64,32 @@ impl UpkeepError {
 /// Looks after the clients of both sides until cancelled.
 pub async fn upkeep(context: Arc<PathContext>, keepers: Keepers, stop: CancellationToken) {
     for side in [Side::A, Side::B] {
-        context.side(side).chain.keep_evidence_in(keepers.evidence.clone());
+        recall(&context, side);
     }
     // Each by itself: a chain that takes no transaction keeps the other one's client from nothing.
     tokio::join!(keep_on(&context, &keepers, Side::A, &stop), keep_on(&context, &keepers, Side::B, &stop));
+}
+
+/// Takes over what the journal knows of a client.
+fn recall(context: &PathContext, side: Side) {
+    let side = context.side(side);
+    let Material::Native(native) = &side.material else { return };
+    match platform::block_in_place(|| context.ledger.client_heights(side.chain.name(), &side.client_id)) {
+        Ok(heights) => native.recall(&heights),
+        Err(error) => tracing::error!(client = side.client_id, code = error.code(), "{error}"),
+    }
+}
+
+/// Journals the heights that a client is known to know, where there is a new one: evidence is judged from one of them, and
+/// may come after a restart.
+fn remember(context: &PathContext, side: &PathSide, native: &Native) {
+    let Some(heights) = native.unrecorded() else { return };
+    let (chain, client) = (side.chain.name().to_owned(), side.client_id.clone());
+    let known = Record::ClientHeights(ClientHeights { chain, client, heights: heights.clone() });
+    match platform::block_in_place(|| context.ledger.record(vec![known])) {
+        Ok(()) => native.recorded(heights),
+        Err(error) => tracing::warn!(client = side.client_id, code = error.code(), "heights not kept: {error}"),
+    }
 }
 
 /// Looks after the client of one side until cancelled.
@@ -104,6 +126,7 @@ async fn refresh(
 ) -> Result<Duration, UpkeepError> {
     let (to, from) = (context.side(side), context.side(side.other()));
     let standing = look(context, side, native).await?;
+    remember(context, to, native);
     let period_seconds = standing.native.trusting_period_seconds;
     let Some(newest) = standing.native.newest else { return Ok(Duration::from_millis(limits::UPKEEP_MS_MAX)) };
     // A thirtieth of the period is a tenth of the time in which a client is due before it is half expired.

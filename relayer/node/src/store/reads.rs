@@ -1,7 +1,10 @@
 //! What the node asks its ledger for, in the types of the records.
 
 use catenary_core::fold::{self, keys, HistoryEntry, PacketState, TxSummary};
-use catenary_core::record::{AnchorSet, Cursor, Intent, Outcome, PathStep, SignedAttestation, SignedTx, TrustedState};
+use catenary_core::record::{
+    AnchorSet, ClientHeights, Cursor, Intent, MisbehaviourSeen, Outcome, PathStep, SignedAttestation, SignedTx,
+    TrustedState,
+};
 use catenary_core::store::Entry;
 use catenary_core::{PacketKey, Record, Stage, StoreError, StoreOp, Tree};
 use catenary_light_clients::Hash32;
@@ -244,6 +247,23 @@ impl Ledger {
             Some(value) if value == fold::MEMORY_RESTORED => AttestorMemory::Restored,
             Some(_) => AttestorMemory::Kept,
         })
+    }
+
+    /// Misbehaviour of a chain that no person has looked at yet.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn misbehaviour(&self, chain: &str) -> Result<Option<MisbehaviourSeen>, StoreError> {
+        self.read(Tree::Clients, &keys::misbehaviour(chain))
+    }
+
+    /// Heights that an on-chain client is known to know.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn client_heights(&self, chain: &str, client: &str) -> Result<Vec<u64>, StoreError> {
+        let known: Option<ClientHeights> = self.read(Tree::Clients, &keys::client_heights(chain, client))?;
+        Ok(known.map(|known| known.heights).unwrap_or_default())
     }
 
     /// Keeps a light client's saved state: the bytes beside the journal, their digest in it. The bytes are stored

@@ -319,8 +319,8 @@ fn entry(
     };
     let mut entry = Entry::new(packet, state, Timestamp::from_seconds(at_seconds));
     entry.acknowledgement = ledger.acknowledgement(key)?;
-    match stage {
-        Stage::Received => entry.ack_height = height,
+    match entry.state {
+        State::Received => entry.ack_height = height,
         _ => entry.sent_height = height,
     }
     Ok(Some(entry))

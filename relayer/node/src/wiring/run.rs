@@ -20,7 +20,7 @@ use super::paths::{attestor, restore, server_tls, Parts, Signers};
 use super::WiringError;
 use crate::api::{self, ApiState, ReleaseRoute};
 use crate::attestor::{Attestor, Listen, Server};
-use crate::chain::Chain;
+use crate::chain::{evidence, Chain};
 use crate::config::{AdapterConfig, Config, PathConfig};
 use crate::failpoint::failpoint;
 use crate::keystore::{Keystore, KeystoreSigner};
@@ -155,7 +155,9 @@ async fn assemble(
     let mut connected = BTreeMap::new();
     for chain in &config.chains {
         let observer = observer_for(chain, &metrics, &health, Some(ledger.clone()));
-        connected.insert(chain.name.clone(), over_endpoints(chain, &ledger, observer, (&metrics, &health))?);
+        let connected_chain = over_endpoints(chain, &ledger, observer, (&metrics, &health))?;
+        freeze_where_misbehaved(&config, chain, &ledger, &connected_chain)?;
+        connected.insert(chain.name.clone(), connected_chain);
     }
     connect_all(connected.values()).await?;
     for chain in &config.chains {
@@ -184,6 +186,25 @@ async fn assemble(
 
 /// Connects all chains at once, for a bounded time. A chain that does not answer is connected by its follower when it
 /// does; one that answers and is not what the configuration says refuses the start.
+/// A chain of which the journal knows misbehaviour proves nothing until a person has set a new anchor, and its evidence is
+/// where people look for it.
+fn freeze_where_misbehaved(
+    config: &Config,
+    of: &crate::config::Chain,
+    ledger: &Ledger,
+    chain: &Chain,
+) -> Result<(), WiringError> {
+    chain.keep_evidence_in(config.data_dir.join(evidence::FOLDER));
+    let Some(seen) = ledger.misbehaviour(&of.name)? else { return Ok(()) };
+    // Of another anchor: that one was set in the configuration, by a person.
+    if of.instance().is_some_and(|instance| instance.digest() == seen.instance) {
+        tracing::error!(chain = of.name, height = seen.height, code = seen.code, "misbehaviour was seen: it stays frozen");
+        chain.keep_evidence(&evidence::Evidence::journaled(&seen));
+        chain.freeze();
+    }
+    Ok(())
+}
+
 async fn connect_all(chains: impl Iterator<Item = &Arc<Chain>>) -> Result<(), WiringError> {
     let connecting = chains.map(|chain| async move {
         (chain.name(), platform::within(Duration::from_millis(CONNECT_MS_MAX), chain.admit()).await)
@@ -294,7 +315,7 @@ impl Node {
         let keepers = Keepers {
             operators: path.operators.clone(),
             own: self.config.operator.clone(),
-            evidence: self.config.data_dir.join(crate::chain::evidence::FOLDER),
+            evidence: self.config.data_dir.join(evidence::FOLDER),
             submit_misbehaviour: path.submit_misbehaviour,
         };
         async move {

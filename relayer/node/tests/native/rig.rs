@@ -159,6 +159,12 @@ impl Rig {
         rig
     }
 
+    /// Chooses other lines for the path's section.
+    pub fn choose(&mut self, path: &'static str) {
+        self.wish.path = path;
+        self.write();
+    }
+
     /// Creates the on-chain clients, and configures them.
     pub fn create_path(&mut self) -> Value {
         let said = self.json(&["path", "create", PATH]);

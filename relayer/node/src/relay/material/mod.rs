@@ -13,7 +13,7 @@ mod error;
 pub(super) mod native;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catenary_api::{ClientMessage, Message, NativeClaim};
 use catenary_core::engine::{Entry, ItemOutcome, Job, JobKind, Key, Side};
@@ -53,23 +53,53 @@ pub struct Attested {
 #[derive(Debug)]
 pub struct Native {
     judged: cometbft::Config,
-    known: Mutex<BTreeSet<u64>>,
+    known: Mutex<Known>,
+}
+
+/// Heights that an on-chain client knows.
+#[derive(Debug, Default)]
+struct Known {
+    heights: BTreeSet<u64>,
+    /// Those that the journal has.
+    recorded: Vec<u64>,
 }
 
 impl Native {
     /// What is known of a chain: the light client's configuration, that is its id and where commitments are.
     #[must_use]
-    pub const fn new(judged: cometbft::Config) -> Self {
-        Self { judged, known: Mutex::new(BTreeSet::new()) }
+    pub fn new(judged: cometbft::Config) -> Self {
+        Self { judged, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers a height that the on-chain client knows.
     fn remember(&self, height: u64) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(height);
-        while known.len() > KNOWN_HEIGHTS_MAX {
-            known.pop_first();
+        let mut known = self.known();
+        known.heights.insert(height);
+        while known.heights.len() > KNOWN_HEIGHTS_MAX {
+            known.heights.pop_first();
         }
+    }
+
+    /// Takes over the heights that the journal has.
+    pub(super) fn recall(&self, heights: &[u64]) {
+        heights.iter().for_each(|height| self.remember(*height));
+        self.recorded(heights.to_vec());
+    }
+
+    /// What is known, where the journal has not all of it.
+    pub(super) fn unrecorded(&self) -> Option<Vec<u64>> {
+        let known = self.known();
+        let heights: Vec<u64> = known.heights.iter().copied().collect();
+        (heights != known.recorded).then_some(heights)
+    }
+
+    /// The journal has these.
+    pub(super) fn recorded(&self, heights: Vec<u64>) {
+        self.known().recorded = heights;
     }
 
     /// What shows a contradiction to the on-chain client: see [`bisect::contradiction`].
@@ -84,8 +114,7 @@ impl Native {
 
     /// The newest height below `height` that the on-chain client is known to know.
     pub(super) fn known_below(&self, height: u64) -> Option<u64> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.range(..height).next_back().copied()
+        self.known().heights.range(..height).next_back().copied()
     }
 
     /// Revision of the judged chain in the heights of on-chain clients.

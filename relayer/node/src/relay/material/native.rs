@@ -327,6 +327,23 @@ mod tests {
 
     use super::*;
 
+    /// A height that is not kept any more, or a state that is too old, says nothing of a packet: it is not a refusal of it.
+    #[test]
+    fn what_a_known_height_does_not_show_is_looked_at_again() {
+        let check = |error: ProveError, class: Class, again: bool| {
+            assert_eq!((is_about_the_state(&error), MaterialError::from(error.clone()).class()), (again, class), "{error}");
+        };
+        let refused = |class| ProveError::Refused(catenary_light_clients::Rejection {
+            code: "LC-X-001",
+            class,
+            message: "no".into(),
+        });
+        check(ProveError::NotRetained { height: 5, head: 9 }, Class::Transient, false);
+        check(ProveError::Claim { path: "0x".into(), claim: "holds nothing", height: 5 }, Class::Transient, true);
+        check(refused(Class::Misbehaviour), Class::Misbehaviour, true);
+        check(ProveError::AboveHead { height: 9, head: 5 }, Class::Transient, false);
+    }
+
     /// Found in review: an endpoint that made up a newest height kept a client from being refreshed until it expired.
     #[test]
     fn a_height_that_a_client_cannot_know_yet_is_an_endpoint_that_fails() {
