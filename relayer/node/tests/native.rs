@@ -205,7 +205,11 @@ async fn packets_and_refunds_wait_for_a_frozen_client_and_go_on_once_it_is_recov
     rig.freeze().await;
     rig.run().await;
     rig.until("all three wait", |rig| blocked(rig) == 3.0).await;
-    assert_eq!((rig.holds(WEST, &voucher()), rig.holds(EAST, &voucher())), (500, 40), "there alone nothing is received");
+    assert_eq!(
+        (rig.holds(WEST, &voucher()), rig.holds(EAST, &voucher())),
+        (500, 40),
+        "there alone nothing is received"
+    );
     assert_eq!(rig.holds(WEST, DENOM), 1_000_000 - 40 - 22, "nor refunded");
     // The other client goes on proving, and that is the one of this refund.
     assert_eq!(rig.transfer(EAST, DENOM, 11, &["--timeout-seconds", "5"]), "refunded");
@@ -228,7 +232,8 @@ async fn packets_and_refunds_wait_for_a_frozen_client_and_go_on_once_it_is_recov
     rig.run().await;
     rig.until("they wait after a start as well", |rig| blocked(rig) == 3.0).await;
     rig.nets[WEST].recover_client(CLIENT, SUBSTITUTE).unwrap();
-    rig.until("all have ended", |rig| rig.json(&["packet", "list", "--stage", "parked"]) == serde_json::json!([])).await;
+    rig.until("all have ended", |rig| rig.json(&["packet", "list", "--stage", "parked"]) == serde_json::json!([]))
+        .await;
     rig.until("value is where it belongs", |rig| {
         (rig.holds(WEST, &voucher()), rig.holds(WEST, DENOM)) == (530, 1_000_000 - 40)
     })

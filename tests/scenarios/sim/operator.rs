@@ -19,8 +19,8 @@ use catenary_node::attestor::{
 use catenary_node::chain::{Adapter, Chain as NodeChain, ChainObserver, ChainOptions, Prover, Stop};
 use catenary_node::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
 use catenary_node::relay::{
-    probe, Attested, ChainWatch, ClientStand, Material, PathContext, PathObserver, PathRunner, PathSide, PathWatch, ReleasingSigner,
-    SendPolicy, Sender, SenderParts, TxEvent,
+    probe, Attested, ChainWatch, ClientStand, Material, PathContext, PathObserver, PathRunner, PathSide, PathWatch,
+    ReleasingSigner, SendPolicy, Sender, SenderParts, TxEvent,
 };
 use catenary_node::store::Ledger;
 use catenary_node::telemetry::metrics::{ChainScope, PathScope, SideScope};

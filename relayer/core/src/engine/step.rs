@@ -320,7 +320,8 @@ impl Entry {
     /// Waits for an on-chain client; says whether that is news. What a person has to look at stays with the person, but
     /// for a refund that only the client can bring.
     fn blocked(&mut self, reason: ParkReason) -> bool {
-        let known = matches!(&self.state, State::Parked(known) if known.code == reason.code && known.client == reason.client);
+        let known =
+            matches!(&self.state, State::Parked(known) if known.code == reason.code && known.client == reason.client);
         if !known {
             self.enter(State::Parked(reason));
         }

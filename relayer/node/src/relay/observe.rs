@@ -113,8 +113,7 @@ impl ChainObserver for ChainWatch {
     fn misbehaved(&self, seen: MisbehaviourSeen) {
         let Some(ledger) = &self.ledger else { return };
         // On a full disk it waits: what comes after it acts on the freeze.
-        let recorded =
-            platform::block_in_place(|| ledger.record_patiently(vec![Record::MisbehaviourSeen(seen)]));
+        let recorded = platform::block_in_place(|| ledger.record_patiently(vec![Record::MisbehaviourSeen(seen)]));
         if let Err(error) = recorded {
             tracing::error!(chain = self.chain, code = error.code(), "misbehaviour is not journaled: {error}");
         }

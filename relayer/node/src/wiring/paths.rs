@@ -23,9 +23,7 @@ use crate::config::{
 };
 use crate::keystore::{AttestorKey, Authority, KeystoreSigner};
 use crate::relay::material::MaterialError;
-use crate::relay::{
-    cursor_name, Attested, ClientStand, Material, Native, PathSide, ReleasingSigner, Restored, Sender,
-};
+use crate::relay::{cursor_name, Attested, ClientStand, Material, Native, PathSide, ReleasingSigner, Restored, Sender};
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 

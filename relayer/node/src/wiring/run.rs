@@ -198,7 +198,12 @@ fn freeze_where_misbehaved(
     let Some(seen) = ledger.misbehaviour(&of.name)? else { return Ok(()) };
     // Of another anchor: that one was set in the configuration, by a person.
     if of.instance().is_some_and(|instance| instance.digest() == seen.instance) {
-        tracing::error!(chain = of.name, height = seen.height, code = seen.code, "misbehaviour was seen: it stays frozen");
+        tracing::error!(
+            chain = of.name,
+            height = seen.height,
+            code = seen.code,
+            "misbehaviour was seen: it stays frozen"
+        );
         chain.keep_evidence(&evidence::Evidence::journaled(&seen));
         chain.freeze();
     }

@@ -362,8 +362,7 @@ impl Rig {
         let account = here.account(&customer.key).await.unwrap();
         let update = Message::Native(NativeMessage::UpdateClient { client_id: CLIENT.into(), message });
         let body = TxBody::Deliver(vec![update]);
-        let request =
-            BuildRequest { body: &body, public_key: &customer.key, account: &account, nonce: account.nonce };
+        let request = BuildRequest { body: &body, public_key: &customer.key, account: &account, nonce: account.nonce };
         let unsigned = here.build(request).await.unwrap();
         let signed: SignedTx = here.finish(&unsigned, &customer.sign(&unsigned.digest.0)).unwrap();
         assert!(matches!(here.broadcast(&signed).await, Broadcast::Accepted));

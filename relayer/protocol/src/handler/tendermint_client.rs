@@ -566,7 +566,9 @@ pub(super) fn recover(store: &mut dyn Store, id: &str, substitute_id: &str) -> R
         ..client.clone()
     };
     if alike(&client) != alike(&substitute) {
-        return Ok(Some("the two differ in more than chain id, trusting period and height; make one with the same terms"));
+        return Ok(Some(
+            "the two differ in more than chain id, trusting period and height; make one with the same terms",
+        ));
     }
     let (height, newest) = (latest(&client), latest(&substitute));
     if newest <= height {

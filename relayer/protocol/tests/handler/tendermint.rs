@@ -347,7 +347,11 @@ fn a_client_goes_on_from_what_a_substitute_knows() {
         if expect == "ok" {
             assert_eq!(rig.status(), Status::Active, "{name}");
             assert_eq!(rig.handler.latest_height(&rig.host, ID), Ok(height(at)), "{name}");
-            assert_eq!(rig.update(&header(&honest, 6, at)), Ok("update_client".into()), "{name}: and is updated from there");
+            assert_eq!(
+                rig.update(&header(&honest, 6, at)),
+                Ok("update_client".into()),
+                "{name}: and is updated from there"
+            );
         } else {
             assert!(before.entries().eq(rig.host.entries()), "{name}: a refusal changed the store");
         }

@@ -331,13 +331,15 @@ mod tests {
     #[test]
     fn what_a_known_height_does_not_show_is_looked_at_again() {
         let check = |error: ProveError, class: Class, again: bool| {
-            assert_eq!((is_about_the_state(&error), MaterialError::from(error.clone()).class()), (again, class), "{error}");
+            assert_eq!(
+                (is_about_the_state(&error), MaterialError::from(error.clone()).class()),
+                (again, class),
+                "{error}"
+            );
         };
-        let refused = |class| ProveError::Refused(catenary_light_clients::Rejection {
-            code: "LC-X-001",
-            class,
-            message: "no".into(),
-        });
+        let refused = |class| {
+            ProveError::Refused(catenary_light_clients::Rejection { code: "LC-X-001", class, message: "no".into() })
+        };
         check(ProveError::NotRetained { height: 5, head: 9 }, Class::Transient, false);
         check(ProveError::Claim { path: "0x".into(), claim: "holds nothing", height: 5 }, Class::Transient, true);
         check(refused(Class::Misbehaviour), Class::Misbehaviour, true);
