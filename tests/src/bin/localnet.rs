@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use catenary_tests::localnet::{
-    ensure_built, record, Account, LocalnetError, Quorum, QuorumOptions, Simd, SimdOptions,
+    ensure_anvil, ensure_built, ensure_geth, record, Account, LocalnetError, Quorum, QuorumOptions, Simd, SimdOptions,
 };
 use clap::{Parser, Subcommand};
 
@@ -56,6 +56,7 @@ fn run(command: Command) -> Result<(), LocalnetError> {
         Command::Build => {
             let b = ensure_built()?;
             println!("{}\n{}\n{}", b.geth.display(), b.qbftgen.display(), b.simd.display());
+            println!("{}\n{}", ensure_geth()?.display(), ensure_anvil()?.display());
             Ok(())
         }
         Command::Up { qbft_validators, simd_validators } => up(qbft_validators, simd_validators),

@@ -1,4 +1,4 @@
-//! Builds the nodes from the pinned Go modules under `tests/nodes`, once a machine.
+//! Builds the nodes from the pinned Go modules under `tests/nodes`, and fetches the one from npm, once a machine.
 //!
 //! The binaries lie in `$CATENARY_CACHE` or `~/.cache/catenary`, under `nodes/<name>-<hash>/`, where the hash covers `go.mod`, `go.sum` and
 //! the Go sources: a changed pin builds anew, an unchanged one never does. A lock file makes several tests that ask at once wait for one
@@ -59,6 +59,17 @@ const SIMD: Recipe = Recipe {
     hint: "about 4 min and 1.7 GB of modules the first time",
 };
 
+/// geth 1.17.8: a pool, a base fee and the newest forks.
+const GETH: Recipe = Recipe {
+    name: "geth",
+    sources: &[],
+    outputs: &[("geth", "github.com/ethereum/go-ethereum/cmd/geth", "-s -w")],
+    hint: "about 4 min the first time",
+};
+
+/// What pins anvil: the package and its lock file, which holds the hash of each archive.
+const ANVIL_PINS: [&str; 2] = ["package.json", "package-lock.json"];
+
 /// Makes sure that all node programs exist, building what is missing.
 ///
 /// # Errors
@@ -75,36 +86,103 @@ pub fn ensure_built() -> Result<Binaries, LocalnetError> {
     Ok(binaries)
 }
 
-/// Whether all node programs are in the cache.
+/// Makes sure that geth exists, which only the tests of fees need.
+///
+/// # Errors
+/// As [`ensure_built`].
+pub fn ensure_geth() -> Result<PathBuf, LocalnetError> {
+    Ok(build(&GETH)?.join("geth"))
+}
+
+/// Makes sure that anvil exists, which only the tests of fees need: from npm, by the committed lock file.
+///
+/// # Errors
+/// As [`ensure_built`], for npm and its registry.
+pub fn ensure_anvil() -> Result<PathBuf, LocalnetError> {
+    let source = source_of("anvil");
+    let hash = hash_of(&source, &ANVIL_PINS)?;
+    Ok(once("anvil", &hash, |scratch| install_anvil(&source, scratch))?.join("anvil"))
+}
+
+/// Whether the node programs of the end-to-end tests are in the cache.
 pub(super) fn is_built() -> bool {
-    let built = |recipe: &Recipe| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("nodes").join(recipe.name);
-        let name = fingerprint(recipe, &source).map(|hash| format!("{}-{hash}", recipe.name));
-        matches!((cache_dir(), name), (Ok(cache), Ok(name)) if cache.join(&name).is_dir())
-    };
-    built(&GOQUORUM) && built(&SIMD)
+    [&GOQUORUM, &SIMD].into_iter().all(|recipe| is_cached(recipe.name, fingerprint(recipe, &source_of(recipe.name))))
+}
+
+/// Whether geth is.
+pub(super) fn is_geth_built() -> bool {
+    is_cached(GETH.name, fingerprint(&GETH, &source_of(GETH.name)))
+}
+
+/// Whether anvil is.
+pub(super) fn is_anvil_there() -> bool {
+    is_cached("anvil", hash_of(&source_of("anvil"), &ANVIL_PINS))
+}
+
+fn is_cached(name: &str, hash: Result<String, LocalnetError>) -> bool {
+    matches!((cache_dir(), hash), (Ok(cache), Ok(hash)) if cache.join(format!("{name}-{hash}")).is_dir())
+}
+
+/// Where a node's pins and sources are.
+fn source_of(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("nodes").join(name)
 }
 
 fn build(recipe: &Recipe) -> Result<PathBuf, LocalnetError> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("nodes").join(recipe.name);
+    let source = source_of(recipe.name);
+    once(recipe.name, &fingerprint(recipe, &source)?, |scratch| {
+        recipe.outputs.iter().try_for_each(|output| compile(recipe, output, &source, scratch))
+    })
+}
+
+/// The finished folder `name-hash` of the cache, which `make` fills if it is not there yet.
+fn once(
+    name: &str,
+    hash: &str,
+    make: impl FnOnce(&Path) -> Result<(), LocalnetError>,
+) -> Result<PathBuf, LocalnetError> {
     let cache = cache_dir()?;
     std::fs::create_dir_all(&cache).map_err(LocalnetError::io(format!("making {}", cache.display())))?;
-    let finished = cache.join(format!("{}-{}", recipe.name, fingerprint(recipe, &source)?));
+    let finished = cache.join(format!("{name}-{hash}"));
     if finished.is_dir() {
         return Ok(finished);
     }
-    let lock = File::create(cache.join(format!("{}.lock", recipe.name)))
-        .map_err(LocalnetError::io("making the build lock"))?;
+    let lock = File::create(cache.join(format!("{name}.lock"))).map_err(LocalnetError::io("making the build lock"))?;
     lock.lock().map_err(LocalnetError::io("waiting for another build"))?;
     if !finished.is_dir() {
-        let scratch = cache.join(format!("{}.unfinished", recipe.name));
+        let scratch = cache.join(format!("{name}.unfinished"));
         let _ = std::fs::remove_dir_all(&scratch);
-        for output in recipe.outputs {
-            compile(recipe, output, &source, &scratch)?;
-        }
+        make(&scratch)?;
         std::fs::rename(&scratch, &finished).map_err(LocalnetError::io(format!("moving to {}", finished.display())))?;
     }
     Ok(finished)
+}
+
+/// Installs by the lock file, without running any script of a package, and keeps the one program.
+fn install_anvil(source: &Path, scratch: &Path) -> Result<(), LocalnetError> {
+    std::fs::create_dir_all(scratch).map_err(LocalnetError::io(format!("making {}", scratch.display())))?;
+    for name in ANVIL_PINS {
+        std::fs::copy(source.join(name), scratch.join(name)).map_err(LocalnetError::io(format!("copying {name}")))?;
+    }
+    let progress = Progress::start("fetching anvil from npm (10 s)".to_owned());
+    let mut command = Command::new("npm");
+    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(scratch).stdin(Stdio::null());
+    let output = command.output().map_err(LocalnetError::io("running `npm`, which must be installed"))?;
+    progress.finish();
+    if !output.status.success() {
+        return Err(LocalnetError::Build {
+            what: "anvil".to_owned(),
+            status: output.status.to_string(),
+            output: String::from_utf8_lossy(&output.stderr).into_owned(),
+        });
+    }
+    // One package of this scope holds the program of this machine's system.
+    let scope = scratch.join("node_modules/@foundry-rs");
+    let packages = std::fs::read_dir(&scope).map_err(LocalnetError::io(format!("reading {}", scope.display())))?;
+    let program = packages.flatten().map(|package| package.path().join("bin/anvil")).find(|path| path.is_file());
+    let program = program.ok_or_else(|| LocalnetError::answer("npm", "there is no anvil for this system"))?;
+    std::fs::rename(&program, scratch.join("anvil")).map_err(LocalnetError::io("moving anvil"))?;
+    std::fs::remove_dir_all(scratch.join("node_modules")).map_err(LocalnetError::io("removing node_modules"))
 }
 
 /// Where built nodes are kept.
@@ -122,16 +200,29 @@ fn cache_dir() -> Result<PathBuf, LocalnetError> {
 /// A hash over everything that decides what the binaries are.
 fn fingerprint(recipe: &Recipe, source: &Path) -> Result<String, LocalnetError> {
     let mut hash = Sha256::new();
-    for name in ["go.mod", "go.sum"].iter().chain(recipe.sources) {
+    let names: Vec<&str> = ["go.mod", "go.sum"].into_iter().chain(recipe.sources.iter().copied()).collect();
+    hash_files(&mut hash, source, &names)?;
+    for (name, package, flags) in recipe.outputs {
+        hash.update(Sha256::digest(format!("{name} {package} {flags}")));
+    }
+    Ok(hex::encode(&hash.finalize()[..16]))
+}
+
+/// A hash over some files alone.
+fn hash_of(source: &Path, names: &[&str]) -> Result<String, LocalnetError> {
+    let mut hash = Sha256::new();
+    hash_files(&mut hash, source, names)?;
+    Ok(hex::encode(&hash.finalize()[..16]))
+}
+
+fn hash_files(hash: &mut Sha256, source: &Path, names: &[&str]) -> Result<(), LocalnetError> {
+    for name in names {
         let path = source.join(name);
         let bytes = std::fs::read(&path).map_err(LocalnetError::io(format!("reading {}", path.display())))?;
         hash.update(Sha256::digest(name.as_bytes()));
         hash.update(Sha256::digest(bytes));
     }
-    for (name, package, flags) in recipe.outputs {
-        hash.update(Sha256::digest(format!("{name} {package} {flags}")));
-    }
-    Ok(hex::encode(&hash.finalize()[..16]))
+    Ok(())
 }
 
 fn compile(

@@ -15,17 +15,39 @@ pub const NODES_ENV: &str = "CATENARY_NODES";
 /// When the nodes are demanded and cannot be had.
 #[must_use]
 pub fn nodes_are_here(test: &str) -> bool {
-    let here = build::is_built() || go_is_here();
+    is_here(test, build::is_built(), ("the real nodes", "go", "Go"))
+}
+
+/// The same of geth, which only the tests of fees run.
+///
+/// # Panics
+/// When it is demanded and cannot be had.
+#[must_use]
+pub fn geth_is_here(test: &str) -> bool {
+    is_here(test, build::is_geth_built(), ("geth", "go", "Go"))
+}
+
+/// The same of anvil, which comes from npm.
+///
+/// # Panics
+/// When it is demanded and cannot be had.
+#[must_use]
+pub fn anvil_is_here(test: &str) -> bool {
+    is_here(test, build::is_anvil_there(), ("anvil", "npm", "npm"))
+}
+
+fn is_here(test: &str, is_built: bool, (what, program, tool): (&str, &str, &str)) -> bool {
+    let here = is_built || is_on_the_path(program);
     if !here {
         let demanded = std::env::var(NODES_ENV).is_ok_and(|value| value == "required");
-        assert!(!demanded, "{test} needs the real nodes, and {NODES_ENV}=required: put Go on the PATH");
+        assert!(!demanded, "{test} needs {what}, and {NODES_ENV}=required: put {tool} on the PATH");
         // The harness keeps what the printing macros write; this is for everybody's eyes.
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: it needs the real nodes, and Go is not on the PATH");
+        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: it needs {what}, and {tool} is not on the PATH");
     }
     here
 }
 
-fn go_is_here() -> bool {
+fn is_on_the_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| Path::new(&dir).join("go").is_file())
+    std::env::split_paths(&path).any(|dir| dir.join(Path::new(program)).is_file())
 }

@@ -1,4 +1,4 @@
-//! Real chain nodes on loopback: a GoQuorum QBFT network and an ibc-go `simd` network.
+//! Real chain nodes on loopback: a GoQuorum QBFT network, an ibc-go `simd` network, and single nodes with a base fee.
 //!
 //! Everything here blocks and needs no runtime, so that plain and asynchronous tests use it alike. Nodes are built once from the pinned Go
 //! modules under `tests/nodes` ([`build`]), run on free ports of 127.0.0.1 ([`ports`]), and die with the test that started them, even when
@@ -11,6 +11,7 @@ mod account;
 pub mod build;
 mod error;
 pub(crate) mod evm_tx;
+mod fee_node;
 mod here;
 pub mod ports;
 pub mod process;
@@ -21,9 +22,10 @@ mod simd;
 pub(crate) mod workdir;
 
 pub use account::{escrow_address, seed_of, Account};
-pub use build::{ensure_built, Binaries};
+pub use build::{ensure_anvil, ensure_built, ensure_geth, Binaries};
 pub use error::LocalnetError;
-pub use here::{nodes_are_here, NODES_ENV};
+pub use fee_node::FeeNode;
+pub use here::{anvil_is_here, geth_is_here, nodes_are_here, NODES_ENV};
 pub use quorum::{Quorum, QuorumOptions};
 pub use rpc::Rpc;
 pub use simd::{Simd, SimdOptions, Validator};
