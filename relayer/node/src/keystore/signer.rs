@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catenary_api::{KeyId, PublicKey, Purpose, SignRequest, Signer};
 use catenary_core::bugs::{self, Bug};
@@ -168,11 +168,7 @@ impl KeystoreSigner {
         nonce: u64,
         digest: Hash32,
     ) -> Result<[u8; 65], KeystoreError> {
-        let id = &held.entry.id;
-        if !matches!(&held.entry.binding, Binding::Transactions { chain: bound } if bound == chain) {
-            return Err(held.refuse(&format!("transactions on {chain}")));
-        }
-        let _turn = held.first_signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (id, _turn) = held.turn_on(chain)?;
         let remembered =
             if bugs::on(Bug::ForgetNonceMemory) { None } else { self.ledger.signed_tx(chain, id, nonce)? };
         match remembered {
@@ -200,11 +196,7 @@ impl KeystoreSigner {
         nonce: u64,
         digest: Hash32,
     ) -> Result<[u8; 65], KeystoreError> {
-        let id = &held.entry.id;
-        if !matches!(&held.entry.binding, Binding::Transactions { chain: bound } if bound == chain) {
-            return Err(held.refuse(&format!("transactions on {chain}")));
-        }
-        let _turn = held.first_signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (id, _turn) = held.turn_on(chain)?;
         let open = self.ledger.open_intents(chain)?;
         let under_way = open.iter().any(|intent| intent.key == *id && intent.nonce == nonce);
         let Some(before) = self.ledger.signed_tx(chain, id, nonce)?.filter(|_| under_way) else {
@@ -255,6 +247,14 @@ impl KeystoreSigner {
 }
 
 impl HeldKey {
+    /// What comes before every signature of a transaction: the key is bound to the chain, and signs nothing else meanwhile.
+    fn turn_on(&self, chain: &str) -> Result<(&String, MutexGuard<'_, bool>), KeystoreError> {
+        if !matches!(&self.entry.binding, Binding::Transactions { chain: bound } if bound == chain) {
+            return Err(self.refuse(&format!("transactions on {chain}")));
+        }
+        Ok((&self.entry.id, self.first_signed.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     fn refuse(&self, asked: &str) -> KeystoreError {
         let (id, bound) = (self.entry.id.clone(), self.entry.binding.to_string());
         KeystoreError::Purpose { id, bound, asked: asked.into() }
