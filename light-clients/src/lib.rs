@@ -29,9 +29,11 @@ pub mod bft;
 #[cfg(feature = "cometbft")]
 pub mod cometbft;
 pub mod crypto;
+#[cfg(feature = "grandpa")]
+pub mod grandpa;
 #[cfg(feature = "ibft2")]
 pub mod ibft2;
-#[cfg(any(feature = "qbft", feature = "ibft2", feature = "cometbft"))]
+#[cfg(any(feature = "qbft", feature = "ibft2", feature = "cometbft", feature = "grandpa"))]
 pub mod proof;
 #[cfg(feature = "qbft")]
 pub mod qbft;

@@ -7,7 +7,7 @@
 //! What an attacker can grow: a [`Tally`] holds one flag a member, and the caller bounds the set before it counts.
 
 use alloc::vec::Vec;
-use core::num::NonZeroUsize;
+use core::num::{NonZeroU64, NonZeroUsize};
 
 use crate::verdict::{Class, Coded};
 
@@ -36,6 +36,14 @@ pub const fn exceeds_two_thirds(power: u64, total: u64) -> bool {
 #[must_use]
 pub const fn exceeds_one_third(power: u64, total: u64) -> bool {
     power <= total && (power as u128).saturating_mul(3) > total as u128
+}
+
+/// Weight that decides of `total`: `total - floor((total - 1) / 3)` (GRANDPA, finality-grandpa `threshold`). Two sets
+/// of voters with this weight share more weight than the tolerated faulty ones have.
+#[must_use]
+pub const fn deciding_weight(total: NonZeroU64) -> u64 {
+    let total = total.get();
+    total.saturating_sub(total.saturating_sub(1) / 3)
 }
 
 /// The sum of voting powers.
@@ -147,6 +155,87 @@ impl<Id: Ord> Tally<'_, Id> {
     }
 }
 
+/// A set of voters with weights: at least one, in strictly ascending order, each with a weight above zero.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightedMembers<'a, Id> {
+    members: &'a [(Id, u64)],
+    total: NonZeroU64,
+}
+
+impl<'a, Id: Ord> WeightedMembers<'a, Id> {
+    /// The set of `members`, which must already be in strictly ascending order of their ids.
+    ///
+    /// # Errors
+    /// [`QuorumError::Empty`], [`QuorumError::Unordered`], [`QuorumError::ZeroWeight`], or
+    /// [`QuorumError::PowerOverflow`] when the sum of weights leaves 64 bits.
+    pub fn new(members: &'a [(Id, u64)]) -> Result<Self, QuorumError> {
+        if let Some(position) = members.windows(2).position(|pair| matches!(pair, [(a, _), (b, _)] if a >= b)) {
+            return Err(QuorumError::Unordered { position: position.saturating_add(1) });
+        }
+        if let Some(position) = members.iter().position(|(_, weight)| *weight == 0) {
+            return Err(QuorumError::ZeroWeight { position });
+        }
+        let total = total_power(members.iter().map(|(_, weight)| *weight))?;
+        let total = NonZeroU64::new(total).ok_or(QuorumError::Empty)?;
+        Ok(Self { members, total })
+    }
+
+    /// Sum of the weights.
+    #[must_use]
+    pub const fn total(&self) -> NonZeroU64 {
+        self.total
+    }
+
+    /// A count of weights that starts at zero.
+    #[must_use]
+    pub fn tally(self) -> WeightedTally<'a, Id> {
+        WeightedTally { seen: alloc::vec![false; self.members.len()], members: self, weight: 0 }
+    }
+}
+
+/// The weight of distinct votes of the members of one set.
+#[derive(Clone, Debug)]
+pub struct WeightedTally<'a, Id> {
+    members: WeightedMembers<'a, Id>,
+    seen: Vec<bool>,
+    weight: u64,
+}
+
+impl<Id: Ord> WeightedTally<'_, Id> {
+    /// Takes the vote of `id`; its weight counts once, and only for a member.
+    pub fn vote(&mut self, id: &Id) -> Vote {
+        let Ok(index) = self.members.members.binary_search_by(|(member, _)| member.cmp(id)) else {
+            return Vote::Stranger;
+        };
+        match (self.seen.get_mut(index), self.members.members.get(index)) {
+            (Some(seen), Some((_, weight))) if !*seen => {
+                *seen = true;
+                // Distinct members weigh no more than the total, which fits.
+                self.weight = self.weight.saturating_add(*weight);
+                Vote::Counted
+            }
+            _ => Vote::Repeated,
+        }
+    }
+
+    /// Weight of the members that have voted.
+    #[must_use]
+    pub const fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Requires at least `needed` weight.
+    ///
+    /// # Errors
+    /// [`QuorumError::TooLittleWeight`] with both weights.
+    pub const fn require(&self, needed: u64) -> Result<(), QuorumError> {
+        if self.weight >= needed && needed > 0 {
+            return Ok(());
+        }
+        Err(QuorumError::TooLittleWeight { got: self.weight, needed, total: self.members.total.get() })
+    }
+}
+
 /// Why a set or a count of votes is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -180,6 +269,22 @@ pub enum QuorumError {
         /// Its power.
         power: u64,
     },
+    /// Too little weight has voted.
+    #[error("members of weight {got} of {total} have signed, {needed} is needed")]
+    TooLittleWeight {
+        /// Weight of the distinct voters.
+        got: u64,
+        /// Weight needed.
+        needed: u64,
+        /// Weight of the set.
+        total: u64,
+    },
+    /// A voter without weight.
+    #[error("voter {position} (counted from 0) has no weight: no chain has such a set")]
+    ZeroWeight {
+        /// Position of the voter, from 0.
+        position: usize,
+    },
 }
 
 impl Coded for QuorumError {
@@ -189,13 +294,17 @@ impl Coded for QuorumError {
             Self::Unordered { .. } => "LC-QUO-002",
             Self::TooFewVotes { .. } => "LC-QUO-003",
             Self::PowerOverflow { .. } => "LC-QUO-004",
+            Self::TooLittleWeight { .. } => "LC-QUO-005",
+            Self::ZeroWeight { .. } => "LC-QUO-006",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Empty | Self::Unordered { .. } | Self::PowerOverflow { .. } => Class::Permanent,
-            Self::TooFewVotes { .. } => Class::Misbehaviour,
+            Self::Empty | Self::Unordered { .. } | Self::PowerOverflow { .. } | Self::ZeroWeight { .. } => {
+                Class::Permanent
+            }
+            Self::TooFewVotes { .. } | Self::TooLittleWeight { .. } => Class::Misbehaviour,
         }
     }
 }
@@ -323,5 +432,39 @@ mod tests {
             total_power([u64::MAX, 1]),
             Err(QuorumError::PowerOverflow { position: 1, total: u64::MAX, power: 1 })
         );
+    }
+
+    #[test]
+    fn weights_decide_exactly_and_count_once() {
+        for total in 1..=100u64 {
+            let needed = deciding_weight(NonZeroU64::new(total).unwrap());
+            let faulty = (total - 1) / 3;
+            assert!(2 * needed - total > faulty && total - faulty >= needed, "of {total}");
+        }
+        assert_eq!(deciding_weight(NonZeroU64::MAX), u64::MAX - (u64::MAX - 1) / 3);
+        let set = [(1u8, 5u64), (3, 1), (7, 2)];
+        let members = WeightedMembers::new(&set).unwrap();
+        assert_eq!(members.total().get(), 8);
+        let mut tally = members.tally();
+        assert_eq!(tally.require(0), Err(QuorumError::TooLittleWeight { got: 0, needed: 0, total: 8 }));
+        assert_eq!((tally.vote(&7), tally.weight()), (Vote::Counted, 2));
+        assert_eq!((tally.vote(&7), tally.weight()), (Vote::Repeated, 2));
+        assert_eq!((tally.vote(&2), tally.weight()), (Vote::Stranger, 2));
+        assert_eq!((tally.vote(&1), tally.weight()), (Vote::Counted, 7));
+        assert_eq!((tally.require(7), tally.require(8).is_err()), (Ok(()), true));
+    }
+
+    #[test]
+    fn weighted_sets_are_ascending_and_each_weighs_something() {
+        fn check(members: &[(u16, u64)], expect: Option<QuorumError>) {
+            assert_eq!(WeightedMembers::new(members).err(), expect, "{members:?}");
+        }
+        check(&[], Some(QuorumError::Empty));
+        check(&[(1, 1)], None);
+        check(&[(1, 1), (1, 2)], Some(QuorumError::Unordered { position: 1 }));
+        check(&[(2, 1), (1, 2)], Some(QuorumError::Unordered { position: 1 }));
+        check(&[(1, 1), (2, 0)], Some(QuorumError::ZeroWeight { position: 1 }));
+        check(&[(1, 1), (2, u64::MAX)], Some(QuorumError::PowerOverflow { position: 1, total: 1, power: u64::MAX }));
+        check(&[(1, 1), (2, u64::MAX - 1)], None);
     }
 }

@@ -122,6 +122,8 @@ pub enum Family {
     CometBft,
     /// IBFT 2.0, with the validators in the header.
     Ibft2,
+    /// Substrate chains with GRANDPA finality and ed25519 authorities.
+    Grandpa,
 }
 
 impl Family {
@@ -132,6 +134,7 @@ impl Family {
             Self::Qbft => "qbft",
             Self::CometBft => "cometbft",
             Self::Ibft2 => "ibft2",
+            Self::Grandpa => "grandpa",
         }
     }
 }

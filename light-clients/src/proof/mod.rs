@@ -4,3 +4,5 @@
 pub mod ics23;
 #[cfg(any(feature = "qbft", feature = "ibft2"))]
 pub mod mpt;
+#[cfg(feature = "grandpa")]
+pub mod trie;

@@ -34,7 +34,7 @@ pub struct Code {
 #[must_use]
 pub fn is_code(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
-    let word = |p: &&str| (2..=6).contains(&p.len()) && p.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let word = |p: &&str| (2..=7).contains(&p.len()) && p.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     let named = |p: &&str| word(p) && p.starts_with(|c: char| c.is_ascii_uppercase());
     match parts.as_slice() {
         [first, middle @ .., number] if middle.len() <= 1 => {

@@ -14,6 +14,8 @@ pub(super) fn adapter(parser: &mut Parser, at: &str, family: Family, raw: &RawCh
     let (expected, other) = match family {
         Family::Qbft | Family::Ibft2 => ("evm", raw.cosmos.as_ref().map(|_| "cosmos")),
         Family::CometBft => ("cosmos", raw.evm.as_ref().map(|_| "evm")),
+        // No section yet: the family cannot be named in a configuration.
+        Family::Grandpa => return None,
     };
     if let Some(got) = other {
         let kind = ProblemKind::Section { family: family.to_string(), expected, got };
@@ -25,6 +27,7 @@ pub(super) fn adapter(parser: &mut Parser, at: &str, family: Family, raw: &RawCh
             evm(parser, &format!("{at}.evm"), family, &raw.evm.clone().unwrap_or_default()).map(AdapterConfig::Evm)
         }
         Family::CometBft => cosmos(parser, &format!("{at}.cosmos"), raw.cosmos.as_ref()).map(AdapterConfig::Cosmos),
+        Family::Grandpa => None,
     }
 }
 

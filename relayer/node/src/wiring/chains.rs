@@ -348,6 +348,8 @@ pub fn saved(config: &ChainConfig, ledger: &Arc<Ledger>) -> Result<Option<Box<dy
             let Some(cometbft) = config.cometbft() else { return Ok(None) };
             Box::new(CometBft::restore(cometbft, &bytes, &state.digest).map_err(refused)?)
         }
+        // Has no section in the configuration yet, so no chain is of it.
+        Family::Grandpa => return Ok(None),
     };
     Ok(Some(client))
 }
@@ -373,6 +375,7 @@ pub(super) fn anchored(config: &ChainConfig, update: &[u8]) -> Result<Box<dyn Li
         Family::CometBft => {
             Box::new(CometBft::new(config.cometbft().ok_or_else(not_deployed)?, update).map_err(refused)?)
         }
+        Family::Grandpa => return Err(not_deployed()),
     };
     Ok(client)
 }
