@@ -8,6 +8,7 @@ mod handler {
     mod golden;
     mod hostile;
     mod model;
+    mod native;
     mod packets;
     pub(crate) mod rig;
     mod smoke;

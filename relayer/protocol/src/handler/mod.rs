@@ -19,7 +19,8 @@
 //! - [`Store`]: provable and private keys ([`Key`]), with nested checkpoints. A host keeps the bank's balances under
 //!   the same checkpoints, so that value and packets never part.
 //! - [`ClientType`]: a kind of on-chain client. [`AttestationClient`] is ibc-go's `attestations`; with the feature
-//!   `tendermint-client` there is also `TendermintClient`, ibc-go's `07-tendermint`.
+//!   `tendermint-client` there is also `TendermintClient`, ibc-go's `07-tendermint`; [`NativeClient`] is one made of a
+//!   family's light client, with the feature `qbft-client` of `QbftFamily`'s.
 //! - [`App`]: what is bound to a port. [`TransferApp`] is ICS-20 on port `transfer`, over a host that is a [`Bank`].
 //! - [`Event`]: what happened, with whole packets; [`Event::render`] gives ibc-go's event types and attributes.
 //! - [`state`]: reads for the host's queries.
@@ -54,7 +55,10 @@ mod dispatch;
 mod error;
 mod events;
 mod memory;
+mod native_client;
 mod packet;
+#[cfg(feature = "qbft-client")]
+mod qbft_client;
 pub mod state;
 mod store;
 #[cfg(feature = "tendermint-client")]
@@ -70,7 +74,13 @@ pub use dispatch::{Context, Handler, Outcome};
 pub use error::Error;
 pub use events::{AppEvent, Event, Rendered};
 pub use memory::MemoryHost;
+pub use native_client::{
+    NativeAnchor, NativeClient, NativeClientState, NativeFamily, NativeHeaders, NativeMisbehaviour, NativeUrls,
+    HEADERS_KEPT_MAX, UPDATES_MAX,
+};
 pub use packet::PacketResult;
+#[cfg(feature = "qbft-client")]
+pub use qbft_client::{QbftConfig, QbftFamily, QBFT};
 pub use store::{atomically, Key, Store};
 #[cfg(feature = "tendermint-client")]
 pub use tendermint_client::{proof_specs, revision_of, TendermintClient, DENOMINATOR_MAX, HEIGHTS_MAX, TENDERMINT};
