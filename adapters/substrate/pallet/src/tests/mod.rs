@@ -1,0 +1,8 @@
+//! The pallet in a mock runtime: two chains that know each other, and one that knows a QBFT chain.
+
+mod chain;
+mod native;
+mod rig;
+mod roles;
+mod storage;
+mod transfers;
