@@ -124,7 +124,6 @@ mod tests {
     )]
     use super::*;
     use ed25519_zebra::SigningKey;
-    use std::format;
 
     /// Keys, signatures and messages of different lengths.
     fn signed(count: u8) -> Vec<([u8; 32], [u8; 64], Vec<u8>)> {
@@ -202,7 +201,7 @@ mod tests {
         b[1].2 = alloc::vec![9; 63];
         assert_ne!(stream(&a), stream(&b));
         let mut numbers = Factors::of(&checks(&good));
-        assert_ne!(numbers.next_u64(), u64::from(numbers.next_u32()), "{}", format!("{numbers:?}"));
+        assert_ne!(numbers.next_u64(), u64::from(numbers.next_u32()), "{numbers:?}");
         let mut bytes = [0; 8];
         assert!(numbers.try_fill_bytes(&mut bytes).is_ok() && bytes != [0; 8]);
     }

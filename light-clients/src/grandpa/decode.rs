@@ -23,10 +23,12 @@
 //!
 //! [`encode_finalised`], [`encode_linked`] and [`encode_ballot`] put the parts together.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use parity_scale_codec::{Compact, Decode, Encode};
 
+use super::digest::{DigestItem, Fields, Message};
 use super::error::GrandpaError;
 use super::types::{Authority, MAX_AUTHORITIES};
 use crate::crypto::blake2b_256;
@@ -60,55 +62,6 @@ pub fn state_keys(authorities: bool) -> Vec<[u8; 32]> {
         keys.push(storage_key("Grandpa", "Authorities"));
     }
     keys
-}
-
-/// The fields of a header before its digest (sp-runtime `generic::Header`).
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-struct Fields {
-    parent: [u8; 32],
-    #[codec(compact)]
-    number: u32,
-    state_root: [u8; 32],
-    extrinsics_root: [u8; 32],
-}
-
-/// An item of a digest (sp-runtime `generic::DigestItem`).
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-enum DigestItem {
-    #[codec(index = 0)]
-    Other(Vec<u8>),
-    #[codec(index = 4)]
-    Consensus([u8; 4], Vec<u8>),
-    #[codec(index = 5)]
-    Seal([u8; 4], Vec<u8>),
-    #[codec(index = 6)]
-    PreRuntime([u8; 4], Vec<u8>),
-    #[codec(index = 8)]
-    RuntimeEnvironmentUpdated,
-}
-
-/// What a runtime tells GRANDPA in a digest (sp-consensus-grandpa `ConsensusLog`).
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-enum Message {
-    #[codec(index = 1)]
-    ScheduledChange(Scheduled),
-    #[codec(index = 2)]
-    ForcedChange(u32, Scheduled),
-    /// An authority is asked not to vote. The others count its votes all the same.
-    #[codec(index = 3)]
-    OnDisabled(u64),
-    /// Voting stops for a while, which no client sees but by there being no justifications.
-    #[codec(index = 4)]
-    Pause(u32),
-    /// Voting goes on.
-    #[codec(index = 5)]
-    Resume(u32),
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-struct Scheduled {
-    next_authorities: Vec<Authority>,
-    delay: u32,
 }
 
 /// A header with its hash.
@@ -203,7 +156,7 @@ pub(super) struct StateProof<'a> {
 /// What an update says, checked as far as no trust is needed.
 #[derive(Clone, Debug)]
 pub(super) enum Update<'a> {
-    Finalised(Finalised<'a>),
+    Finalised(Box<Finalised<'a>>),
     Linked { line: Line<'a>, state: StateProof<'a> },
     Ballot(Ballot),
 }
@@ -243,7 +196,7 @@ pub(super) fn update(bytes: &[u8]) -> Result<Update<'_>, GrandpaError> {
     }
     let mut rest = bytes;
     let update = match plain::<u8>("kind of update", &mut rest)? {
-        0 => Update::Finalised(finalised(&mut rest)?),
+        0 => Update::Finalised(Box::new(finalised(&mut rest)?)),
         1 => Update::Linked {
             line: line(&mut rest)?,
             state: StateProof { authorities: false, nodes: take_nodes(&mut rest)? },

@@ -80,6 +80,7 @@ use crate::verdict::{
 
 mod advance;
 mod decode;
+mod digest;
 mod error;
 mod misbehaviour;
 mod saved;

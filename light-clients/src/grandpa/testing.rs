@@ -1,6 +1,6 @@
 //! Chains with real keys, votes, digests and states, for tests, fuzzing, benches and devnets.
 
-use alloc::string::ToString;
+use alloc::borrow::ToOwned;
 use alloc::{vec, vec::Vec};
 
 use ed25519_zebra::{SigningKey, VerificationKey};
@@ -128,7 +128,7 @@ pub struct Chain {
 /// The store of test chains.
 #[must_use]
 pub fn store() -> Store {
-    Store { pallet: "Ibc".to_string(), item: "Commitments".to_string() }
+    Store { pallet: "Ibc".to_owned(), item: "Commitments".to_owned() }
 }
 
 impl Chain {
@@ -353,7 +353,7 @@ impl Chain {
     #[must_use]
     pub fn config(&self, anchor: u32) -> Config {
         Config {
-            chain_id: "substrate-1".to_string(),
+            chain_id: "substrate-1".to_owned(),
             anchor: Anchor { height: anchor.into(), hash: self.block(anchor).hash },
             store: store(),
             trust: TrustOptions {

@@ -310,7 +310,7 @@ fn saved_state_comes_back_whole_or_not_at_all() {
     let mut client = long.client(1);
     client.config.trust.retain_heights = 1000;
     let one = client.retained[&1].clone();
-    (2..600).for_each(|height| drop(client.retained.insert(height, one.clone())));
+    client.retained.extend((2..600).map(|height| (height, one.clone())));
     let bytes = client.save();
     let restored = Grandpa::restore(client.config.clone(), &bytes, &Hash32::sha256(&[&bytes])).unwrap();
     assert_eq!(restored.retained.len(), SAVED_HEADERS);

@@ -108,11 +108,11 @@ impl<'a> Node<'a> {
     /// Reads a node but not the nodes inside it.
     fn decode_one(bytes: &'a [u8]) -> Result<Self, TrieError> {
         let malformed = |what| TrieError::Encoding { what };
-        let (&first, mut rest) = bytes.split_first().ok_or(malformed("node without bytes"))?;
+        let (&first, mut rest) = bytes.split_first().ok_or_else(|| malformed("node without bytes"))?;
         if first == 0 {
             return if rest.is_empty() { Ok(Self::Empty) } else { Err(malformed("empty node")) };
         }
-        let (kind, mask) = Kind::of(first).ok_or(malformed("first byte of a node"))?;
+        let (kind, mask) = Kind::of(first).ok_or_else(|| malformed("first byte of a node"))?;
         let count = take_count(first, mask, &mut rest)?;
         let part = Nibbles::take(&mut rest, count)?;
         if matches!(kind, Kind::Leaf | Kind::HashedLeaf) {
@@ -120,7 +120,7 @@ impl<'a> Node<'a> {
             return if rest.is_empty() { Ok(Self::Leaf { part, value }) } else { Err(malformed("end of a leaf")) };
         }
         let bitmap = take(&mut rest, 2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_le_bytes);
-        let bitmap = bitmap.ok_or(malformed("bitmap of a branch"))?;
+        let bitmap = bitmap.ok_or_else(|| malformed("bitmap of a branch"))?;
         let value = match kind {
             Kind::Branch => None,
             _ => Some(Value::take(&mut rest, kind == Kind::HashedBranch)?),
@@ -219,7 +219,7 @@ impl<'a> Nibbles<'a> {
 
     fn take(rest: &mut &'a [u8], count: usize) -> Result<Self, TrieError> {
         let malformed = TrieError::Encoding { what: "key part" };
-        let bytes = take(rest, count.div_ceil(2)).ok_or(malformed.clone())?;
+        let bytes = take(rest, count.div_ceil(2)).ok_or_else(|| malformed.clone())?;
         if count.is_multiple_of(2) {
             return Ok(Self { first: None, rest: bytes });
         }

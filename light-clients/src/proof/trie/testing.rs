@@ -104,6 +104,9 @@ pub fn node_header(kind: u8, mask: u8, part: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The nibbles of a key, and its value.
+type Entry<'a> = (Vec<u8>, &'a [u8]);
+
 struct Builder {
     version: StateVersion,
     targets: Vec<Vec<u8>>,
@@ -128,7 +131,7 @@ impl Builder {
             (false, true, false) => node_header(0xc0, 0x3f, part),
             (false, true, true) => node_header(0x10, 0x0f, part),
         };
-        let groups: Vec<(u8, Vec<(Vec<u8>, &[u8])>)> = (0..16u8)
+        let groups: Vec<(u8, Vec<Entry<'_>>)> = (0..16u8)
             .map(|nibble| (nibble, below.iter().filter(|(key, _)| key[end] == nibble).cloned().collect::<Vec<_>>()))
             .filter(|(_, group)| !group.is_empty())
             .collect();
