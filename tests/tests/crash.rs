@@ -21,7 +21,7 @@ use catenary_tests::localnet::nodes_are_here;
 use catenary_tests::tidy::repository;
 use kills::commands;
 use kills::rig::Rig;
-use kills::table::{Row, ROWS};
+use kills::table::{Row, When, ROWS};
 
 /// Which rows to run: all, or those that `CATENARY_CRASH` names.
 fn wanted(name: &str) -> bool {
@@ -55,7 +55,7 @@ fn every_point_of_the_source_is_in_the_table_and_every_row_has_its_point() {
 #[test]
 fn ended_at_any_point_and_started_again_nothing_is_lost_or_doubled() {
     let mut rig = Rig::start(NetworkKind::Devnets { block_interval: kills::BLOCK_INTERVAL });
-    for row in ROWS.iter().filter(|row| !row.is_command() && wanted(&row.name())) {
+    for row in ROWS.iter().filter(|row| !row.is_command() && !row.is_keeping() && wanted(&row.name())) {
         rig.run(row);
     }
     rig.settle("after the last point");
@@ -67,6 +67,31 @@ fn ended_at_any_point_and_started_again_nothing_is_lost_or_doubled() {
         commands::run(&mut rig, row);
     }
     rig.verdict();
+}
+
+#[test]
+fn ended_while_the_journal_is_kept_small_or_copied_nothing_is_lost_or_doubled() {
+    let mut rig = Rig::start(NetworkKind::Devnets { block_interval: kills::BLOCK_INTERVAL });
+    rig.limit("journal_segment_bytes = 16384\nretain_closed = \"1s\"");
+    rig.forgets = true;
+    let mut removes = false;
+    for row in ROWS.iter().filter(|row| row.is_keeping() && wanted(&row.name())) {
+        match row.when {
+            When::Backup | When::Restore => commands::run(&mut rig, row),
+            When::Forgetting if !removes => {
+                removes = true;
+                rig.limit("journal_keep = \"1s\"");
+                rig.run(row);
+            }
+            _ => rig.run(row),
+        }
+    }
+    rig.verdict();
+    let [copied, journal] = ["scratch", "checkpoint-new"].map(|end| {
+        let files = std::fs::read_dir(rig.data_dir(0).join("journal")).unwrap();
+        files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(end)).count()
+    });
+    assert_eq!((copied, journal), (0, 0), "what was half done is cleared away");
 }
 
 #[test]

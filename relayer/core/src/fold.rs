@@ -37,7 +37,10 @@ use crate::runs::Runs;
 use crate::store::{Store, StoreError, StoreOp, Tree};
 
 /// Version of the store's layout. A store of another version is made again from the journal.
-pub const STORE_SCHEMA: u32 = 1;
+///
+/// 2: a [`Restored`](crate::record::Restored) journal leaves the mark [`MEMORY_RESTORED`] on each key; a store of version 1
+/// may have folded such a record and let the key attest.
+pub const STORE_SCHEMA: u32 = 2;
 /// What stands for a key's memory when its journal was put back: it may have attested more than the journal knows.
 pub const MEMORY_RESTORED: &[u8] = b"restored";
 
@@ -285,6 +288,8 @@ pub fn fold(record: &Record) -> Vec<StoreOp> {
         }
         // Needs what was folded before: see `prune`.
         Record::Pruned(_) => {}
+        // Nothing depends on it: it is in the journal for whoever replays it.
+        Record::Decision(_) => {}
         Record::Checkpoint(checkpoint) => ops.put(Tree::Meta, "checkpoint".into(), json(checkpoint)),
         Record::Restored(restored) => {
             for key in &restored.keys {

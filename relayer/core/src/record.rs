@@ -13,8 +13,13 @@ use thiserror::Error as ThisError;
 use crate::encoding::{bytes_hex, hash_hex, optional_bytes_hex};
 use crate::packet_key::PacketKey;
 
-/// Version of the encoding of this module.
-pub const RECORD_VERSION: u16 = 1;
+/// Newest version of the encoding of this module. Each kind of record has the version that it came with, so that a program
+/// that is older than the kind says so, and one that is newer reads what was written before.
+pub const RECORD_VERSION: u16 = 2;
+/// First version of the encoding.
+const FIRST_VERSION: u16 = 1;
+/// The version that [`Decision`] came with.
+const DECISION_VERSION: u16 = 2;
 
 /// Where a packet stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -488,6 +493,79 @@ pub struct Restored {
     pub at_seconds: u64,
 }
 
+/// Why a packet is worked on now, and not sooner or by somebody else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It is this node's turn.
+    Turn,
+    /// Its deadline is shorter than the turns, so they do not count.
+    Hurry,
+    /// Its deadline has passed.
+    Timeout,
+}
+
+impl Why {
+    /// The name used in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Turn => "turn",
+            Self::Hurry => "hurry",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// The newest verified state of a chain when something was decided.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionHead {
+    /// Chain.
+    pub chain: String,
+    /// Height that facts can be proven at.
+    pub height: u64,
+    /// Its time, in Unix seconds.
+    pub time_seconds: u64,
+}
+
+/// One packet of a [`Decision`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionItem {
+    /// Packet.
+    pub packet: PacketKey,
+    /// Why now.
+    pub why: Why,
+    /// How many operators come before this node.
+    pub rank: u64,
+    /// Height of the chain that it goes to at which it became ready; turns count from there.
+    pub ready_height: u64,
+    /// Refusals before.
+    pub refusals: u32,
+}
+
+/// What goes into a job that is to become transactions, and by which heads that was decided. It is kept for whoever looks
+/// into an incident: nothing depends on it, so it is journaled with the next commit and not by one of its own.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Name of the job, as its [`Intent`]s have it. Numbers begin anew at every start of the node.
+    pub id: String,
+    /// Path.
+    pub path: String,
+    /// What is delivered.
+    pub kind: IntentKind,
+    /// Chain that it goes to.
+    pub to: String,
+    /// Both chains of the path.
+    pub heads: Vec<DecisionHead>,
+    /// Packets.
+    pub items: Vec<DecisionItem>,
+    /// When, in Unix seconds.
+    pub at_seconds: u64,
+}
+
 /// A fact or a decision.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -528,6 +606,8 @@ pub enum Record {
     Checkpoint(Checkpoint),
     /// See [`Restored`].
     Restored(Restored),
+    /// See [`Decision`].
+    Decision(Decision),
 }
 
 /// A record that cannot be read.
@@ -626,11 +706,21 @@ impl Record {
             Self::Pruned(_) => "pruned",
             Self::Checkpoint(_) => "checkpoint",
             Self::Restored(_) => "restored",
+            Self::Decision(_) => "decision",
+        }
+    }
+
+    /// The version that its kind came with.
+    #[must_use]
+    pub const fn version(&self) -> u16 {
+        match self {
+            Self::Decision(_) => DECISION_VERSION,
+            _ => FIRST_VERSION,
         }
     }
 
     fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Versioned { v: RECORD_VERSION, record: self })
+        serde_json::to_vec(&Versioned { v: self.version(), record: self })
     }
 
     /// The record in these bytes.
@@ -639,7 +729,7 @@ impl Record {
     /// An unknown version, undecodable, or not canonical.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let VersionOnly { v } = serde_json::from_slice(bytes).map_err(decode_error)?;
-        if v != RECORD_VERSION {
+        if !(FIRST_VERSION..=RECORD_VERSION).contains(&v) {
             return Err(RecordError::Version { got: v, known: RECORD_VERSION });
         }
         let Versioned { record, .. } = serde_json::from_slice::<Versioned<Self>>(bytes).map_err(decode_error)?;

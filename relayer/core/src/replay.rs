@@ -1,18 +1,18 @@
 //! What a journal says was decided, packet by packet, and what in it does not fit: for the incident that is looked into
 //! when it is over, on another machine, without a chain.
 //!
-//! It holds packet steps, intents, outcomes, signatures, releases and cursors; what a job saw before it became a
-//! transaction (heads, who signed) is not in it.
+//! It holds the decisions of jobs with the heads they were taken by, packet steps, intents, outcomes, signatures, releases
+//! and cursors. Journals of older programs hold no decisions of jobs.
 //!
 //! What an attacker can grow: one line a record of a journal that was durable already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catenary_light_clients::Hash32;
 use serde::Serialize;
 
 use crate::packet_key::PacketKey;
-use crate::record::{Outcome, OutcomeResult, PacketStep, Record, Stage};
+use crate::record::{Decision, DecisionHead, DecisionItem, Intent, Outcome, OutcomeResult, PacketStep, Record, Stage};
 
 /// One decision, or one thing learnt.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -30,6 +30,8 @@ pub struct Line {
 pub struct Report {
     /// Records that were read.
     pub records: u64,
+    /// Records before these, which are elsewhere or were removed.
+    pub earlier_records: u64,
     /// Starts of the node, by time.
     pub starts: Vec<Line>,
     /// By packet (`chain/client/sequence`), what was decided and learnt of it, in order.
@@ -52,6 +54,8 @@ pub struct Replay {
     /// The newest digest that was signed, by chain, key and nonce.
     signed: BTreeMap<(String, String, u64), Hash32>,
     cursors: BTreeMap<String, u64>,
+    /// Packets of each job since the node's newest start, by path and name.
+    jobs: BTreeMap<(String, String), BTreeSet<PacketKey>>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,39 +65,24 @@ struct Transaction {
 }
 
 impl Replay {
+    /// For records that begin after so many others, of which nothing is known.
+    #[must_use]
+    pub fn after(earlier_records: u64) -> Self {
+        Self { report: Report { earlier_records, ..Report::default() }, ..Self::default() }
+    }
+
     /// Takes the next record.
     pub fn take(&mut self, record: &Record) {
         self.report.records = self.report.records.saturating_add(1);
         match record {
             Record::Start(start) => {
+                self.jobs.clear();
                 let line = self.line(start.at_seconds, format!("catenary {} starts", start.version));
                 self.report.starts.push(line);
             }
             Record::Packet(step) => self.step(step),
-            Record::Intent(intent) => {
-                let place = (intent.chain.clone(), intent.key.clone(), intent.nonce);
-                if let Some(other) = self.nonces.insert(place.clone(), intent.tx_hash) {
-                    // A replacement is the same transaction at a higher fee: one of them is included at most.
-                    if other != intent.tx_hash && intent.replacement == 0 {
-                        let (tx, nonce) = (intent.tx_hash, intent.nonce);
-                        self.contradicts(
-                            intent.at_seconds,
-                            format!("{tx} takes nonce {nonce} of {other}, which is open"),
-                        );
-                    }
-                }
-                let what = format!(
-                    "{} in {} with nonce {} of {} on {}",
-                    intent.kind.name(),
-                    intent.tx_hash,
-                    intent.nonce,
-                    intent.key,
-                    intent.chain
-                );
-                intent.packets.iter().for_each(|key| self.tell(key, intent.at_seconds, what.clone()));
-                let transaction = Transaction { packets: intent.packets.clone(), place };
-                self.transactions.insert((intent.chain.clone(), intent.tx_hash), transaction);
-            }
+            Record::Decision(decision) => self.decision(decision),
+            Record::Intent(intent) => self.intent(intent),
             Record::Outcome(outcome) => self.outcome(outcome),
             Record::SignedTx(signed) => {
                 let place = (signed.chain.clone(), signed.key.clone(), signed.nonce);
@@ -137,7 +126,60 @@ impl Replay {
     }
 
     const fn line(&self, at_seconds: u64, what: String) -> Line {
-        Line { record: self.report.records, at_seconds, what }
+        let record = self.report.earlier_records.saturating_add(self.report.records);
+        Line { record, at_seconds, what }
+    }
+
+    fn decision(&mut self, decision: &Decision) {
+        let Decision { id, path, to, at_seconds, .. } = decision;
+        let head = |head: &DecisionHead| format!("{} {} of {} s", head.chain, head.height, head.time_seconds);
+        let heads = decision.heads.iter().map(head).collect::<Vec<_>>().join(", ");
+        for DecisionItem { packet, why, rank, ready_height, refusals } in &decision.items {
+            let refused = match refusals {
+                0 => String::new(),
+                times => format!(", refused {times} times before"),
+            };
+            let what = format!(
+                "{id} to {to} by {}: rank {rank}, ready at height {ready_height}{refused}; heads {heads}",
+                why.name()
+            );
+            self.tell(packet, *at_seconds, what);
+        }
+        let packets = decision.items.iter().map(|item| item.packet.clone()).collect();
+        self.jobs.insert((path.clone(), id.clone()), packets);
+    }
+
+    fn intent(&mut self, intent: &Intent) {
+        self.is_of_its_job(intent);
+        let place = (intent.chain.clone(), intent.key.clone(), intent.nonce);
+        if let Some(other) = self.nonces.insert(place.clone(), intent.tx_hash) {
+            // A replacement is the same transaction at a higher fee: one of them is included at most.
+            if other != intent.tx_hash && intent.replacement == 0 {
+                let (tx, nonce) = (intent.tx_hash, intent.nonce);
+                self.contradicts(intent.at_seconds, format!("{tx} takes nonce {nonce} of {other}, which is open"));
+            }
+        }
+        let what = format!(
+            "{} of {} in {} with nonce {} of {} on {}",
+            intent.kind.name(),
+            intent.id,
+            intent.tx_hash,
+            intent.nonce,
+            intent.key,
+            intent.chain
+        );
+        intent.packets.iter().for_each(|key| self.tell(key, intent.at_seconds, what.clone()));
+        let transaction = Transaction { packets: intent.packets.clone(), place };
+        self.transactions.insert((intent.chain.clone(), intent.tx_hash), transaction);
+    }
+
+    /// A transaction carries messages of its job's packets only.
+    fn is_of_its_job(&mut self, intent: &Intent) {
+        let Some(packets) = self.jobs.get(&(intent.path.clone(), intent.id.clone())) else { return };
+        if let Some(other) = intent.packets.iter().find(|key| !packets.contains(*key)).cloned() {
+            let what = format!("{} carries {other}, which {} was not decided for", intent.tx_hash, intent.id);
+            self.contradicts(intent.at_seconds, what);
+        }
     }
 
     fn tell(&mut self, key: &PacketKey, at_seconds: u64, what: String) {
@@ -171,7 +213,11 @@ impl Replay {
         };
         let what = format!("{} on {}: {words}", outcome.tx_hash, outcome.chain);
         let Some(transaction) = self.transactions.get(&(outcome.chain.clone(), outcome.tx_hash)).cloned() else {
-            return self.contradicts(outcome.at_seconds, format!("{what}, but no intent says so"));
+            // What was sent before the first record that is here is not known.
+            if self.report.earlier_records == 0 {
+                self.contradicts(outcome.at_seconds, format!("{what}, but no intent says so"));
+            }
+            return;
         };
         if self.nonces.get(&transaction.place) == Some(&outcome.tx_hash) {
             self.nonces.remove(&transaction.place);
@@ -183,7 +229,7 @@ impl Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Cursor, Intent, IntentKind, NonceReleased, Replaces, SignedTx};
+    use crate::record::{Cursor, IntentKind, NonceReleased, Replaces, SignedTx, Start, Why};
 
     fn key() -> PacketKey {
         PacketKey { source_chain: "ant".into(), source_client: "client-0".into(), sequence: 1 }
@@ -245,6 +291,25 @@ mod tests {
         Record::NonceReleased(NonceReleased { key, chain, nonce: 3, reason, actor, at_seconds: 8 })
     }
 
+    /// The job of [`intent`], for the packet with that sequence.
+    fn decision(sequence: u64) -> Record {
+        let packet = PacketKey { sequence, ..key() };
+        let head = |chain: &str| DecisionHead { chain: chain.into(), height: 40, time_seconds: 4 };
+        Record::Decision(Decision {
+            id: "recv-1".into(),
+            path: "p".into(),
+            kind: IntentKind::Recv,
+            to: "bee".into(),
+            heads: vec![head("ant"), head("bee")],
+            items: vec![DecisionItem { packet, why: Why::Turn, rank: 1, ready_height: 38, refusals: 0 }],
+            at_seconds: 5,
+        })
+    }
+
+    fn start() -> Record {
+        Record::Start(Start { version: "0".into(), config_digest: Hash32([0; 32]), at_seconds: 1 })
+    }
+
     fn cursor(height: u64) -> Record {
         Record::Cursor(Cursor { chain: "p/ant".into(), height })
     }
@@ -275,5 +340,26 @@ mod tests {
         check(&[signed(1), released(), signed(2)], 0, 0);
         check(&[cursor(5), cursor(6)], 0, 0);
         check(&[cursor(5), cursor(4)], 0, 1);
+        check(&[decision(1), intent(1), dropped(1)], 3, 0);
+        check(&[decision(2), intent(1)], 1, 1);
+        // Numbers of jobs begin anew.
+        check(&[decision(2), start(), intent(1)], 1, 0);
+    }
+
+    #[test]
+    fn a_decision_is_told_with_its_turn_and_heads() {
+        let mut replay = Replay::after(41);
+        replay.take(&decision(1));
+        let report = replay.finish();
+        let line = &report.packets[&key().to_string()][0];
+        let what = "recv-1 to bee by turn: rank 1, ready at height 38; heads ant 40 of 4 s, bee 40 of 4 s";
+        assert_eq!((line.record, line.at_seconds, line.what.as_str()), (42, 5, what));
+    }
+
+    #[test]
+    fn what_began_before_the_first_record_is_no_contradiction() {
+        let mut replay = Replay::after(1);
+        replay.take(&dropped(1));
+        assert_eq!(replay.finish().contradictions, []);
     }
 }

@@ -61,6 +61,29 @@ pub(crate) fn failpoint_after(name: &str, half_done: impl FnOnce()) {
     }
 }
 
+/// Fails as a broken disk does, as long as there is the file that `CATENARY_SYNC_FAILS` names: for what makes written bytes
+/// durable, which no test can have fail otherwise.
+#[cfg(debug_assertions)]
+pub(crate) fn sync_fails() -> std::io::Result<()> {
+    /// Names the file.
+    const VARIABLE: &str = "CATENARY_SYNC_FAILS";
+    /// EIO of Linux.
+    const IO_ERROR: i32 = 5;
+    static FILE: std::sync::OnceLock<Option<std::path::PathBuf>> = std::sync::OnceLock::new();
+    let file = FILE.get_or_init(|| std::env::var_os(VARIABLE).map(Into::into));
+    match file {
+        Some(file) if file.exists() => Err(std::io::Error::from_raw_os_error(IO_ERROR)),
+        _ => Ok(()),
+    }
+}
+
+/// Nothing, in a release build.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub(crate) const fn sync_fails() -> std::io::Result<()> {
+    Ok(())
+}
+
 /// Nothing, in a release build.
 #[cfg(not(debug_assertions))]
 #[inline(always)]

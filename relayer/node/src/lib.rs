@@ -8,6 +8,8 @@ pub mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod failpoint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod journal;
 pub mod keystore;
 pub mod platform;

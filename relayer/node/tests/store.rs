@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use catenary_core::record::{Cursor, Record, SignedAttestation, StatementKind};
 use catenary_light_clients::Hash32;
-use catenary_node::store::Ledger;
+use catenary_node::store::{Drills, Ledger};
 use serde_json::Value;
 
 struct Home {
@@ -112,4 +112,51 @@ fn a_backup_and_an_export_come_back() {
     home.refused(&["store", "import", &lines], "STORE-114");
     let output = home.run(&["store", "export", "-"]);
     assert_eq!(text(&output.stdout).lines().count(), 4, "head, two commits, end");
+}
+
+#[test]
+fn a_journal_is_replayed_from_a_directory_a_segment_or_an_export() {
+    let home = Home::new();
+    drop(filled(&home.data()));
+    let lines = home.path("lines");
+    home.json(&["store", "export", &lines]);
+    let segment = home.data().join("journal").join("0000000001.seg");
+    let sent = home.path("sent-by-mail");
+    fs::copy(&segment, &sent).expect("copied");
+    for from in [home.data().display().to_string(), segment.display().to_string(), sent.clone(), lines.clone()] {
+        let report = home.json(&["replay", &from]);
+        assert_eq!((&report["records"], &report["earlier_records"]), (&Value::from(2), &Value::from(0)), "{from}");
+    }
+    let cut = |file: &str, at: usize| {
+        let bytes = fs::read(file).expect("read");
+        fs::write(file, &bytes[..bytes.len() - at]).expect("written");
+    };
+    // A torn end is left out, as at a start; a line that is missing is not.
+    cut(&sent, 3);
+    assert_eq!(home.json(&["replay", &sent])["records"], 0);
+    cut(&lines, 30);
+    home.refused(&["replay", &lines], "STORE-112");
+    home.refused(&["replay", &home.path("nowhere")], "JRN-002");
+    let output = home.run(&["replay", &home.path("nowhere")]);
+    assert!(text(&output.stderr).contains("it is not there"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_backup_and_its_test_are_noted_for_the_metrics() {
+    let home = Home::new();
+    let (backup, ledger) = (home.path("backup"), filled(&home.data()));
+    assert_eq!(Drills::read(&home.data()), Drills::default());
+    home.json(&["store", "backup", &backup]);
+    let taken = Drills::read(&home.data());
+    let noted = taken.backup.expect("the backup");
+    assert!(noted.at_seconds > 1_700_000_000 && noted.bytes > 0, "{noted:?}");
+    assert_eq!(taken.restore_test, None);
+    home.json(&["store", "restore", &backup, "--verify"]);
+    let tested = Drills::read(&home.data()).restore_test.expect("the test");
+    assert_eq!(tested.bytes, noted.bytes);
+    // What fails is not noted.
+    fs::remove_file(home.dir.path().join("backup").join("backup.json")).expect("removed");
+    home.refused(&["store", "restore", &backup, "--verify"], "STORE-102");
+    assert_eq!(Drills::read(&home.data()).restore_test, Some(tested));
+    drop(ledger);
 }

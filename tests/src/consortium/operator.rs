@@ -12,6 +12,12 @@ use crate::localnet::{wait_until, LocalnetError};
 
 /// The variable that names the point at which a debug build ends.
 const FAILPOINT_ENV: &str = "CATENARY_FAILPOINT";
+/// The variable that names a file: while it is there, nothing becomes durable in a debug build.
+const SYNC_FAILS_ENV: &str = "CATENARY_SYNC_FAILS";
+/// No file may grow beyond this on a full disk: less than any journal, and less than what a node writes to see whether
+/// there is room.
+#[cfg(target_os = "linux")]
+const FULL_DISK_BYTES: u64 = 4_096;
 /// How long one request to a member may take, in seconds.
 const HTTP_SECONDS: u64 = 10;
 
@@ -141,8 +147,26 @@ impl Operator {
     /// # Errors
     /// When the program cannot be run.
     pub fn start(&mut self, failpoint: Option<&str>) -> Result<(), LocalnetError> {
+        let env = failpoint.map(|name| (FAILPOINT_ENV.to_owned(), name.to_owned()));
+        self.start_with(env, false)
+    }
+
+    /// Starts the node on a disk that [`fill_disk`](Self::fill_disk) fills and [`break_disk`](Self::break_disk) breaks.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn start_on_a_bad_disk(&mut self) -> Result<(), LocalnetError> {
+        let file = self.broken_disk_file().display().to_string();
+        self.start_with(Some((SYNC_FAILS_ENV.to_owned(), file)), true)
+    }
+
+    fn start_with(
+        &mut self,
+        variable: Option<(String, String)>,
+        survives_full_disks: bool,
+    ) -> Result<(), LocalnetError> {
         let mut env = vec![(PASSPHRASE_ENV.to_owned(), Self::PASSPHRASE.to_owned())];
-        env.extend(failpoint.map(|name| (FAILPOINT_ENV.to_owned(), name.to_owned())));
+        env.extend(variable);
         self.node = None;
         let spec = Spec {
             name: format!("operator {}", self.id),
@@ -150,9 +174,34 @@ impl Operator {
             args: vec!["--config".into(), self.config_file().into(), "run".into()],
             env,
             log: self.log_file(),
+            survives_full_disks,
         };
         self.node = Some(Node::start(spec)?);
         Ok(())
+    }
+
+    /// Lets nothing more be written to any file of the node, its log included, or makes room again.
+    ///
+    /// # Errors
+    /// When the node does not run, or the system refuses.
+    #[cfg(target_os = "linux")]
+    pub fn fill_disk(&self, full: bool) -> Result<(), LocalnetError> {
+        let gone = || LocalnetError::answer("filling a disk", "the node does not run");
+        self.node.as_ref().ok_or_else(gone)?.limit_file_bytes(full.then_some(FULL_DISK_BYTES))
+    }
+
+    /// Lets nothing that the journal writes become durable, or mends that again.
+    ///
+    /// # Errors
+    /// When the file that says so cannot be made or removed.
+    pub fn break_disk(&self, broken: bool) -> Result<(), LocalnetError> {
+        let file = self.broken_disk_file();
+        let done = if broken { std::fs::write(file, "") } else { std::fs::remove_file(file) };
+        done.map_err(LocalnetError::io("breaking a disk"))
+    }
+
+    fn broken_disk_file(&self) -> PathBuf {
+        self.dir.join("disk-is-broken")
     }
 
     /// Kills the node at once, as a power cut would.

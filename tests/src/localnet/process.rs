@@ -13,6 +13,8 @@ use std::sync::mpsc::{channel, Sender};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use rustix::process::{getrlimit, prlimit, Resource, Rlimit};
 use rustix::process::{kill_process, Pid, Signal};
 
 use super::LocalnetError;
@@ -35,6 +37,8 @@ pub struct Spec {
     pub env: Vec<(String, String)>,
     /// Where its output goes; a restart appends.
     pub log: PathBuf,
+    /// Whether a write beyond [`Node::limit_file_bytes`] fails, instead of ending the process by a signal.
+    pub survives_full_disks: bool,
 }
 
 /// A node process; killed on drop.
@@ -127,6 +131,23 @@ impl Node {
         self.signal(Signal::CONT);
     }
 
+    /// Lets no file of the process grow beyond so many bytes, as on a full disk; `None` makes room again. A process that is
+    /// started with [`Spec::survives_full_disks`] sees its writes fail with `EFBIG`.
+    ///
+    /// # Errors
+    /// [`LocalnetError::Io`] when the system refuses.
+    #[cfg(target_os = "linux")]
+    pub fn limit_file_bytes(&self, max: Option<u64>) -> Result<(), LocalnetError> {
+        let guard = self.lock();
+        let gone = || LocalnetError::answer("limiting a process", "it does not run");
+        let pid = Pid::from_child(guard.as_ref().ok_or_else(gone)?);
+        // Only the soft limit: what is above it stays allowed, so that the limit can be raised again.
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let limit = Rlimit { current: max.or(maximum), maximum };
+        let io = |error: rustix::io::Errno| LocalnetError::io("limiting a process")(error.into());
+        prlimit(Some(pid), Resource::Fsize, limit).map(drop).map_err(io)
+    }
+
     /// The last 30 lines of the log, under the node's name.
     #[must_use]
     pub fn last_words(&self) -> String {
@@ -188,14 +209,18 @@ fn open_log(path: &Path) -> Result<File, LocalnetError> {
 }
 
 fn command(spec: &Spec, log: File) -> Result<Command, LocalnetError> {
-    let mut command = match setpriv() {
-        Some(setpriv) => {
-            let mut c = Command::new(setpriv);
-            c.arg("--pdeathsig").arg("KILL").arg(&spec.program);
-            c
-        }
-        None => Command::new(&spec.program),
-    };
+    let mut words: Vec<OsString> = Vec::new();
+    if let Some(setpriv) = setpriv() {
+        words.extend([setpriv.into(), "--pdeathsig".into(), "KILL".into()]);
+    }
+    if spec.survives_full_disks {
+        // A signal that is ignored stays ignored in the program that takes the shell's place.
+        words.extend(["/bin/sh".into(), "-c".into(), "trap '' XFSZ; exec \"$0\" \"$@\"".into()]);
+    }
+    words.push(spec.program.clone().into());
+    let mut words = words.into_iter();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
     let copy = log.try_clone().map_err(LocalnetError::io("sharing the log"))?;
     command
         .args(&spec.args)

@@ -302,5 +302,6 @@ fn spec(geth: &Path, dir: &Path, i: usize, http_port: u16) -> Spec {
         args,
         env: vec![("PRIVATE_CONFIG".to_owned(), "ignore".to_owned())],
         log: dir.join(format!("n{i}.log")),
+        survives_full_disks: false,
     }
 }

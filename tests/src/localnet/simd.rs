@@ -325,5 +325,6 @@ fn spec(simd: &Path, dir: &Path, options: &SimdOptions, i: usize, addresses: &[(
         args,
         env: env.map(|(k, v)| (k.to_owned(), v)).to_vec(),
         log: dir.join(format!("n{i}.log")),
+        survives_full_disks: false,
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use catenary_tests::consortium::CHAINS;
 use catenary_tests::localnet::Account;
+use serde_json::Value;
 
 use super::memory::Memory;
 use super::rig::{Rig, DEADLINE};
@@ -18,6 +19,8 @@ pub fn run(rig: &mut Rig, row: &Row) {
         When::PathCreate => path_create(rig, row),
         When::TransferSend => transfer_send(rig, row),
         When::KeysNew => keys_new(rig, row),
+        When::Backup => backup(rig, row),
+        When::Restore => restore(rig, row),
         _ => unreachable!("{} is no command", row.name()),
     }
     eprintln!("crash: {:<28}         {}", row.name(), row.holds);
@@ -64,6 +67,63 @@ fn path_create(rig: &mut Rig, row: &Row) {
     std::fs::write(&config, full).unwrap();
     // What the command made is what a path is made of.
     rig.alpha().cli_with(&config, &["check", "--online"]).unwrap();
+}
+
+/// A backup beside a running node, taken over one of before: that one stays good whatever happens.
+fn backup(rig: &mut Rig, row: &Row) {
+    if !rig.alpha().is_up() {
+        rig.start_alpha(None);
+    }
+    rig.alpha().wait_ready(DEADLINE).unwrap();
+    let config = rig.alpha().config_file();
+    let target = rig.alpha().dir().join(word(row)).display().to_string();
+    let take = ["store", "backup", target.as_str()];
+    let test = ["store", "restore", target.as_str(), "--verify"];
+    let records = |value: &Value| value["records"].as_u64().unwrap();
+    let before = records(&rig.alpha().cli(&take).unwrap());
+    rig.send(2);
+    end(rig, row, &config, &take);
+    let left = records(&rig.alpha().cli(&test).unwrap()["backup"]);
+    assert!(left >= before, "{}: {left} records, {before} before", row.name());
+    let again = records(&rig.alpha().cli(&take).unwrap());
+    assert_eq!(records(&rig.alpha().cli(&test).unwrap()["backup"]), again, "{}", row.name());
+    assert!(again >= left, "{}: {again} records, {left} before", row.name());
+    let shown = rig.alpha().metric("catenary_backup_last_bytes", &[]).is_ok();
+    assert!(shown, "{}: the node is well", row.name());
+    rig.all_end(&row.name());
+}
+
+/// A journal put back into an empty data directory, and gone on with.
+fn restore(rig: &mut Rig, row: &Row) {
+    rig.alpha().stop();
+    let config = rig.alpha().config_file();
+    let target = rig.alpha().dir().join(word(row)).display().to_string();
+    let taken = rig.alpha().cli(&["store", "backup", &target]).unwrap();
+    let data = rig.data_dir(0);
+    std::fs::rename(&data, rig.alpha().dir().join(format!("{}-data", word(row)))).unwrap();
+    let put_back = ["store", "restore", target.as_str()];
+    end(rig, row, &config, &put_back);
+    // Given again it does what is left to do, or says that it was done.
+    match rig.alpha().cli(&put_back) {
+        Ok(value) => assert_eq!(value["backup"]["records"], taken["records"], "{}", row.name()),
+        Err(error) => assert!(error.to_string().contains("STORE-104"), "{}: {error}", row.name()),
+    }
+    let checked = rig.alpha().cli(&["store", "check", "--full"]).unwrap();
+    let records = checked["journal"]["records"].as_u64().unwrap();
+    assert_eq!(records, taken["records"].as_u64().unwrap() + 1, "{}: and that it was put back", row.name());
+    reset_attestors(rig, "the backup was taken after the node had stopped");
+    rig.settle(&row.name());
+    rig.send(2);
+    rig.all_end(&row.name());
+}
+
+/// Lets alpha's keys attest again.
+pub fn reset_attestors(rig: &mut Rig, reason: &str) {
+    let keys = rig.alpha().cli(&["keys", "list"]).unwrap();
+    let ids = keys.as_array().unwrap().iter().filter_map(|key| key["id"].as_str());
+    for id in ids.filter(|id| id.contains("-attests-")) {
+        rig.alpha().cli(&["attestor", "reset", id, "--reason", reason]).unwrap();
+    }
 }
 
 /// A user's transfer by hand, with a key and a journal beside the node's.

@@ -26,6 +26,8 @@ pub struct Memory {
     pub truncated_bytes: u64,
     /// What may not be.
     pub faults: Vec<String>,
+    /// Its first segments were removed, so that not everything in it has its beginning in it.
+    begins_late: bool,
     signed: BTreeMap<Place, String>,
     states: BTreeMap<(String, u64), String>,
     open: BTreeMap<(String, String), (Place, String, String)>,
@@ -38,7 +40,8 @@ impl Memory {
     #[must_use]
     pub fn read(data_dir: &Path) -> Self {
         let (ledger, report) = Ledger::open(data_dir).unwrap_or_else(|error| panic!("{}: {error}", error.code()));
-        let mut memory = Self { truncated_bytes: report.journal.truncated_bytes, ..Self::default() };
+        let begins_late = ledger.reader().start().records > 0;
+        let mut memory = Self { truncated_bytes: report.journal.truncated_bytes, begins_late, ..Self::default() };
         let differences = ledger.check().unwrap_or_else(|error| panic!("{}: {error}", error.code()));
         memory.faults.extend(differences.iter().map(|difference| format!("store and journal differ: {difference:?}")));
         ledger.replay(|record| memory.take(record)).unwrap_or_else(|error| panic!("{}: {error}", error.code()));
@@ -78,7 +81,7 @@ impl Memory {
             }
             Record::Intent(intent) => {
                 let place = (intent.chain.clone(), intent.key, intent.nonce);
-                if !self.signed.contains_key(&place) {
+                if !self.signed.contains_key(&place) && !self.begins_late {
                     self.faults.push(format!("{} of {place:?} is journaled without its signature", intent.id));
                 }
                 let tx = (intent.chain, intent.tx_hash.to_string());
@@ -113,7 +116,9 @@ impl Memory {
 
     fn outcome(&mut self, chain: &str, hash: &str, result: &OutcomeResult) {
         let Some((place, id, path)) = self.open.remove(&(chain.to_owned(), hash.to_owned())) else {
-            self.faults.push(format!("{hash} on {chain} has an outcome and was not open"));
+            if !self.begins_late {
+                self.faults.push(format!("{hash} on {chain} has an outcome and was not open"));
+            }
             return;
         };
         if let OutcomeResult::Included { success, .. } = result {

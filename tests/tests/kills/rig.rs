@@ -1,6 +1,6 @@
 //! The one runner: ends alpha at a row's point, starts it again, and looks what became of every packet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +15,8 @@ use super::table::{Row, When};
 pub const DEADLINE: Duration = Duration::from_secs(180);
 /// Transfers of each direction that are sent at once.
 const EACH_WAY: usize = 2;
+/// The same where a journal is to grow.
+const MANY_EACH_WAY: usize = 5;
 /// Destination blocks before the next in turn sends: time enough for alpha to come back, often.
 const TURN_BLOCKS: u64 = 12;
 /// Longest time between a transfer and a random kill, in milliseconds: about the life of a packet.
@@ -29,20 +31,23 @@ pub struct Rig {
     first_sends_ms: Vec<u64>,
     kills: usize,
     begun: Instant,
+    /// Transactions that alpha's journal held before it was lost.
+    pub remembered: BTreeSet<(String, String)>,
+    /// Alpha forgets packets that have ended, and what its journal began with.
+    pub forgets: bool,
 }
 
-/// Says how to run what failed alone: the variables that choose it.
+/// Says how to run what failed alone: the variables that choose it, and the test.
 struct Running {
     variables: String,
-    real: bool,
+    test: &'static str,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let networks = if self.real { "on_the_real" } else { "at_any_point" };
-            let variables = &self.variables;
-            eprintln!("\nthis alone: {variables} cargo test -p catenary-tests --test crash -- {networks}");
+            let Self { variables, test } = self;
+            eprintln!("\nthis alone: {variables} cargo test -p catenary-tests --test crash -- {test}");
         }
     }
 }
@@ -59,11 +64,32 @@ impl Rig {
         let begun = Instant::now();
         let consortium = Consortium::start(&options).unwrap();
         eprintln!("crash: set up in {:.1} s", begun.elapsed().as_secs_f64());
-        Self { consortium, started: (0, 0), first_sends_ms: Vec::new(), kills: 0, begun: Instant::now() }
+        Self {
+            consortium,
+            started: (0, 0),
+            first_sends_ms: Vec::new(),
+            kills: 0,
+            begun: Instant::now(),
+            remembered: BTreeSet::new(),
+            forgets: false,
+        }
+    }
+
+    /// Gives alpha a line of `[limits]`, from its next start on.
+    pub fn limit(&mut self, line: &str) {
+        let text = std::fs::read_to_string(self.alpha().config_file()).unwrap();
+        let limited = text.replacen("[limits]\n", &format!("[limits]\n{line}\n"), 1);
+        assert_ne!(text, limited, "there is a section of limits");
+        self.alpha().configure(&limited).unwrap();
     }
 
     fn running(&self, variables: String) -> Running {
-        Running { variables, real: self.consortium.quorum().is_some() }
+        let test = match (self.consortium.quorum(), self.forgets) {
+            (Some(_), _) => "on_the_real",
+            (None, false) => "at_any_point",
+            (None, true) => "kept_small_or_copied",
+        };
+        Running { variables, test }
     }
 
     /// The operator that is ended.
@@ -104,7 +130,8 @@ impl Rig {
                 self.send(EACH_WAY);
                 self.alpha().terminate();
             }
-            When::Traffic => self.traffic_until_dead(point),
+            When::Traffic => self.traffic_until_dead(point, EACH_WAY),
+            When::Keeping | When::Forgetting => self.traffic_until_dead(point, MANY_EACH_WAY),
             _ => {}
         }
         self.alpha().wait_dead(DEADLINE).unwrap();
@@ -120,13 +147,15 @@ impl Rig {
         );
     }
 
-    fn start_alpha(&mut self, failpoint: Option<&str>) {
+    /// Starts alpha, to be ended at a point when one is given.
+    pub fn start_alpha(&mut self, failpoint: Option<&str>) {
         let log = self.alpha().log_file();
         self.started = (now_ms(), std::fs::metadata(log).map_or(0, |log| log.len()));
         self.alpha().start(failpoint).unwrap();
     }
 
-    fn log_since_start(&self) -> String {
+    /// What alpha has logged since its start.
+    pub fn log_since_start(&self) -> String {
         let mut log = std::fs::File::open(self.consortium.operators[0].log_file()).unwrap();
         log.seek(SeekFrom::Start(self.started.1)).unwrap();
         let mut bytes = Vec::new();
@@ -142,7 +171,7 @@ impl Rig {
     }
 
     /// Sends transfers both ways, in blocks when this returns.
-    fn send(&mut self, each: usize) {
+    pub fn send(&mut self, each: usize) {
         let orders = vec![Order::of(3); each];
         let evm = self.consortium.broadcast(Asset::Erc20, &orders).unwrap();
         let cosmos = self.consortium.broadcast(Asset::Native, &orders).unwrap();
@@ -151,11 +180,11 @@ impl Rig {
     }
 
     /// Transfers, until alpha has ended: it leads for some of them.
-    fn traffic_until_dead(&mut self, point: &str) {
+    fn traffic_until_dead(&mut self, point: &str, each: usize) {
         let begun = Instant::now();
         while self.alpha().check().is_ok() {
             assert!(begun.elapsed() < DEADLINE, "alpha never came to {point}");
-            self.send(EACH_WAY);
+            self.send(each);
             let consortium = &mut self.consortium;
             let done = || {
                 let dead = consortium.operators[0].check().is_err();
@@ -177,7 +206,7 @@ impl Rig {
     }
 
     /// No packet was delivered or ended twice, and value is where it must be, at any moment.
-    fn nothing_twice(&mut self, step: &str) {
+    pub fn nothing_twice(&mut self, step: &str) {
         for (key, passage) in self.consortium.passages().unwrap() {
             assert!(passage.received.len() <= 1, "{step}: {key} was received twice: {:?}", passage.received);
             assert!(passage.ended.len() <= 1, "{step}: {key} ended twice: {:?}", passage.ended);
@@ -189,8 +218,15 @@ impl Rig {
     pub fn settle(&mut self, step: &str) {
         self.alpha().kill();
         self.start_alpha(None);
+        self.consortium.wait_ready(DEADLINE).unwrap();
+        self.all_end(step);
+        let log = self.log_since_start();
+        self.measure(&log);
+    }
+
+    /// Waits until every packet has ended: received once, acknowledged once.
+    pub fn all_end(&mut self, step: &str) {
         let consortium = &mut self.consortium;
-        consortium.wait_ready(DEADLINE).unwrap();
         let waited = wait_until("the end of every packet", DEADLINE, || {
             consortium.operators.iter().try_for_each(Operator::check)?;
             Ok(open(consortium)?.is_empty().then_some(()))
@@ -205,8 +241,6 @@ impl Rig {
             assert_eq!((taken, ends), (vec![true], vec![End::Acknowledged]), "{step}: {key}");
         }
         self.consortium.conserved().unwrap_or_else(|error| panic!("{step}: {error}"));
-        let log = self.log_since_start();
-        self.measure(&log);
     }
 
     /// Kills at moments that follow from a seed: any operator, some of them again while it recovers.
@@ -245,7 +279,7 @@ impl Rig {
         let _running = self.running(String::new());
         self.settle("at the end");
         let packets = self.consortium.passages().unwrap().len();
-        for operator in &self.consortium.operators {
+        for operator in self.consortium.operators.iter().skip(usize::from(self.forgets)) {
             let knows = || Ok((terminal(operator)? == packets).then_some(()));
             let what = format!("that {} knows the ends of {packets} packets", operator.id);
             wait_until(&what, DEADLINE, knows).unwrap_or_else(|error| panic!("{error}: {:?}", terminal(operator)));
@@ -266,8 +300,12 @@ impl Rig {
             );
             signed.insert(member, memory.intents);
         }
+        signed.entry(0).or_default().extend(std::mem::take(&mut self.remembered));
         for delivery in &deliveries.0 {
             let member = self.consortium.member_of_signer(&delivery.signer).unwrap();
+            if member == 0 && self.forgets {
+                continue;
+            }
             let known = signed[&member].contains(&(delivery.chain.to_owned(), delivery.tx.clone()));
             assert!(known, "{} is in a block of {} and in no journal of its signer", delivery.tx, delivery.chain);
         }
@@ -293,7 +331,7 @@ impl Rig {
 }
 
 /// Packets that were sent and have not ended on their source, by the chains.
-fn open(consortium: &mut Consortium) -> Result<Vec<String>, LocalnetError> {
+pub fn open(consortium: &mut Consortium) -> Result<Vec<String>, LocalnetError> {
     let passages = consortium.passages()?;
     Ok(passages.into_iter().filter(|(_, passage)| passage.ended.is_empty()).map(|(key, _)| key).collect())
 }

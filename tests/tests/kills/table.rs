@@ -17,6 +17,14 @@ pub enum When {
     TransferSend,
     /// In `catenary keys new`.
     KeysNew,
+    /// While transfers are relayed by a node with small segments and a short memory of what has ended.
+    Keeping,
+    /// The same, of one that removes old segments.
+    Forgetting,
+    /// In `catenary store backup`, while transfers are relayed.
+    Backup,
+    /// In `catenary store restore`.
+    Restore,
 }
 
 /// One kill.
@@ -71,9 +79,18 @@ impl Row {
     pub const fn is_command(&self) -> bool {
         matches!(self.when, When::PathCreate | When::TransferSend | When::KeysNew)
     }
+
+    /// Whether it is about how the journal is kept, which needs a node with a journal of many segments.
+    #[must_use]
+    pub const fn is_keeping(&self) -> bool {
+        matches!(self.when, When::Keeping | When::Forgetting | When::Backup | When::Restore)
+    }
 }
 
-use When::{KeysNew, PathCreate, Start, StartWithDamagedStore, Stop, Traffic, TransferSend};
+use When::{
+    Backup, Forgetting, Keeping, KeysNew, PathCreate, Restore, Start, StartWithDamagedStore, Stop, Traffic,
+    TransferSend,
+};
 
 /// Every row, in the order in which they run: the first signature of a key comes once in its life.
 pub const ROWS: &[Row] = &[
@@ -143,4 +160,37 @@ pub const ROWS: &[Row] = &[
     Row::new("transfer.sent", TransferSend, "a transfer whose sequence was not printed is a transfer"),
     Row::new("keys.written", KeysNew, "a key file without its entry is replaced"),
     Row::new("keys.index", KeysNew, "an index that was not put in place changes nothing"),
+    // A segment is followed by the next.
+    Row::new("rotate.begin", Keeping, "a segment that is full is followed by the next one later"),
+    Row::new("disk.half", Keeping, "half of a new segment has no name, and means nothing"),
+    Row::new("disk.beside", Keeping, "a new segment that has no name yet is made again"),
+    Row::new("disk.named", Keeping, "a new segment seals the one before it, whether or not anything is in it"),
+    Row::new("rotate.done", Keeping, "a segment without a commit is gone on with"),
+    // A checkpoint is made.
+    Row::new("checkpoint.begin", Keeping, "a segment that was begun for a checkpoint needs none"),
+    Row::new("checkpoint.folded", Keeping, "the store that a checkpoint is folded in is cleared away"),
+    Row::new("checkpoint.half", Keeping, "half of a checkpoint has no name, and is cleared away"),
+    Row::new("checkpoint.beside", Keeping, "a checkpoint that has no name yet is made again"),
+    Row::new("checkpoint.written", Keeping, "a checkpoint that the journal does not confirm is not used"),
+    Row::new("checkpoint.recorded", Keeping, "a checkpoint that is confirmed is one"),
+    // What ended long ago leaves the store.
+    Row::new("prune.decided", Keeping, "what was not journaled has not gone"),
+    Row::new("prune.folded", Keeping, "a store that lacks half of what goes has it folded again"),
+    Row::new("prune.recorded", Keeping, "what is journaled has gone, and stays known to have ended"),
+    // Old segments go.
+    Row::new("forget.segment", Forgetting, "segments go from the oldest on, and a checkpoint stands for them"),
+    Row::new("forget.checkpoints", Forgetting, "checkpoints that a newer one replaces go later"),
+    // A backup is taken.
+    Row::new("copy.half", Backup, "half of a copied file has no name"),
+    Row::new("copy.beside", Backup, "a copied file that has no name yet is copied again"),
+    Row::new("copy.segment", Backup, "the backup before it is as good as it was"),
+    Row::new("backup.copied", Backup, "a backup whose copy was not checked has no manifest that says so"),
+    Row::new("disk.beside", Backup, "a manifest that has no name yet is written again").pass(2),
+    Row::new("backup.done", Backup, "a backup is one although nobody was told"),
+    // And put back.
+    Row::new("copy.segment", Restore, "a journal that is half copied has no place in the data directory").pass(2),
+    Row::new("restore.made", Restore, "a journal that does not say that it was put back is none"),
+    Row::new("restore.recorded", Restore, "a journal that was not moved to its place is made again"),
+    Row::new("restore.moved", Restore, "a journal in its place is whole, and its store is folded at the start"),
+    Row::new("restore.done", Restore, "what was put back is there although nobody was told"),
 ];

@@ -17,7 +17,7 @@ fn hex32(byte: u8) -> String {
 
 /// A record has exactly these bytes, and they read back as it.
 fn check(record: &Record, json: &str) {
-    let expect = format!(r#"{{"v":1,"record":{json}}}"#);
+    let expect = format!(r#"{{"v":{},"record":{json}}}"#, record.version());
     assert_eq!(String::from_utf8(record.encode().unwrap()).unwrap(), expect);
     assert!(json.starts_with(&format!(r#"{{"type":"{}","#, record.type_name())), "{json}");
     assert_eq!(&Record::decode(expect.as_bytes()).unwrap(), record);
@@ -273,12 +273,45 @@ fn packets_and_acts_are_golden() {
 }
 
 #[test]
+fn decisions_are_golden_and_of_version_2() {
+    let item = |sequence, why, rank| DecisionItem { packet: key(sequence), why, rank, ready_height: 80, refusals: 1 };
+    let decision = Record::Decision(Decision {
+        id: "recv-17".into(),
+        path: "quorum-simd".into(),
+        kind: IntentKind::Recv,
+        to: "simd".into(),
+        heads: vec![DecisionHead { chain: "quorum".into(), height: 7, time_seconds: 70 }],
+        items: vec![item(1, Why::Turn, 0), item(2, Why::Hurry, 2), item(3, Why::Timeout, 1)],
+        at_seconds: 9,
+    });
+    let item = |sequence, why, rank| {
+        format!(
+            r#"{{"packet":"quorum/client-0/{sequence}","why":"{why}","rank":{rank},"ready_height":80,"refusals":1}}"#
+        )
+    };
+    let items = [item(1, "turn", 0), item(2, "hurry", 2), item(3, "timeout", 1)].join(",");
+    let json = format!(
+        r#"{{"type":"decision","id":"recv-17","path":"quorum-simd","kind":"recv","to":"simd","heads":[{{"chain":"quorum","height":7,"time_seconds":70}}],"items":[{items}],"at_seconds":9}}"#
+    );
+    check(&decision, &json);
+    assert_eq!(decision.version(), 2, "a program of version 1 says that a newer one wrote it");
+    for why in [Why::Turn, Why::Hurry, Why::Timeout] {
+        assert_eq!(serde_json::to_string(&why).unwrap(), format!("{:?}", why.name()));
+    }
+    let first = format!(r#"{{"v":1,"record":{json}}}"#);
+    assert_eq!(Record::decode(first.as_bytes()).map_err(|error| error.code()), Err("CORE-REC-003"));
+}
+
+#[test]
 fn other_bytes_are_refused() {
-    let rows: [(&str, &str); 12] = [
+    let rows: [(&str, &str); 15] = [
         ("", "CORE-REC-002"),
         ("{}", "CORE-REC-002"),
         ("[]", "CORE-REC-002"),
-        (r#"{"v":2,"record":{"type":"unheard_of"}}"#, "CORE-REC-001"),
+        (r#"{"v":3,"record":{"type":"unheard_of"}}"#, "CORE-REC-001"),
+        (r#"{"v":0,"record":{"type":"cursor","chain":"a","height":1}}"#, "CORE-REC-001"),
+        (r#"{"v":2,"record":{"type":"unheard_of"}}"#, "CORE-REC-002"),
+        (r#"{"v":2,"record":{"type":"cursor","chain":"a","height":1}}"#, "CORE-REC-003"),
         (r#"{"v":1,"record":{"type":"unheard_of"}}"#, "CORE-REC-002"),
         (r#"{"v":1,"record":{"type":"cursor","chain":"a","height":1,"extra":0}}"#, "CORE-REC-002"),
         (r#"{"v":1,"record":{"type":"cursor","chain":"a","height":1},"extra":0}"#, "CORE-REC-002"),

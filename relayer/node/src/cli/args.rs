@@ -58,8 +58,8 @@ pub enum Command {
     Attestor(AttestorCommand),
     /// Read a journal offline and print what was decided of each packet, and what does not fit. Needs no configuration.
     Replay {
-        /// Data directory of a stopped node, or a copy of one.
-        data_dir: PathBuf,
+        /// Data directory of a node or a copy of one, one segment of a journal, or what `store export` wrote.
+        from: PathBuf,
         /// Only this packet: chain/client/sequence.
         #[arg(long)]
         packet: Option<String>,

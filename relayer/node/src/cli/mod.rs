@@ -55,8 +55,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<std::process::ExitCode, Fa
     if let Command::Demo(args) = &cli.command {
         return crate::demo::run(args, output).await;
     }
-    if let Command::Replay { data_dir, packet } = &cli.command {
-        replay::replay(data_dir, packet.as_deref(), output)?;
+    if let Command::Replay { from, packet } = &cli.command {
+        replay::replay(from, packet.as_deref(), output)?;
         return Ok(std::process::ExitCode::SUCCESS);
     }
     node_command(cli, output).await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
+use std::time::Instant;
 
 use catenary_core::{Record, StoreError, Tree};
 use serde_json::{json, Value};
@@ -13,7 +14,7 @@ use super::output::{Failure, Output};
 use crate::config::Config;
 use crate::journal::{JournalError, Reader, Tip};
 use crate::platform;
-use crate::store::{self, Difference, Ledger, Rebuilt};
+use crate::store::{self, Difference, Drill, Ledger, Manifest, Rebuilt};
 
 /// The standard streams' name as a file.
 const STANDARD: &str = "-";
@@ -175,7 +176,10 @@ fn name(tree: Tree) -> String {
 }
 
 fn backup(data_dir: &Path, dir: &Path, output: Output) -> Result<(), Failure> {
-    let manifest = store::backup(data_dir, dir, platform::now().seconds())?;
+    let began = platform::monotonic();
+    let at_seconds = platform::now().seconds();
+    let manifest = store::backup(data_dir, dir, at_seconds)?;
+    noted("a backup", drill(at_seconds, began, &manifest).note_backup(data_dir));
     let text = format!(
         "{} records, {} bytes copied to {} and checked, chain hash {}; back up the keystore as well, and keep the hash \
          elsewhere",
@@ -188,10 +192,25 @@ fn backup(data_dir: &Path, dir: &Path, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the node's metrics say of it.
+fn drill(at_seconds: u64, began: Instant, manifest: &Manifest) -> Drill {
+    let took = platform::monotonic().saturating_duration_since(began).as_millis();
+    Drill { at_seconds, duration_ms: u64::try_from(took).unwrap_or(u64::MAX), bytes: manifest.bytes }
+}
+
+/// A command has done what it was asked for, whether or not its metrics can be noted.
+fn noted(what: &str, done: std::io::Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "{what} was made, and cannot be noted for the metrics");
+    }
+}
+
 fn restore(data_dir: &Path, dir: &Path, only_verify: bool, output: Output) -> Result<(), Failure> {
     if only_verify {
-        let (manifest, reader) = store::verify(dir)?;
-        let folded = store::fold_in_memory(&reader)?;
+        let began = platform::monotonic();
+        let at_seconds = platform::now().seconds();
+        let (manifest, folded) = store::test_restore(dir)?;
+        noted("a test of a backup", drill(at_seconds, began, &manifest).note_restore_test(data_dir));
         let text = format!(
             "the backup is whole: {} records up to chain hash {}, they fold to {folded} entries; nothing was changed",
             manifest.records, manifest.hash

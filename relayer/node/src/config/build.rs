@@ -17,6 +17,7 @@ use super::types::{
 };
 use super::values::{is_loopback_url, Parser};
 use super::{chain_sections, defaults};
+use crate::journal::SEGMENT_BYTES_MAX;
 use crate::keystore::PassphraseSource;
 
 /// Parses everything; `None` when something is missing that has no default. Problems are in the parser.
@@ -111,11 +112,19 @@ fn limits(parser: &mut Parser, raw: &RawLimits) -> Option<Limits> {
         None | Some(defaults::JOURNAL_KEEP_FOREVER) => Some(None),
         Some(text) => parser.duration_seconds("limits.journal_keep", text).map(Some),
     };
+    let segment = raw.journal_segment_bytes.unwrap_or(SEGMENT_BYTES_MAX);
+    let segment = parser.range(
+        "limits.journal_segment_bytes",
+        segment,
+        defaults::JOURNAL_SEGMENT_BYTES_MIN,
+        defaults::JOURNAL_SEGMENT_BYTES_MAX,
+    );
     Some(Limits {
         recv_margin_seconds: margin?,
         turn_bucket_sequences: bucket?,
         retain_closed_seconds: retain?,
         journal_keep_seconds: keep?,
+        journal_segment_bytes: segment?,
         sweep_every_seconds: every?,
     })
 }

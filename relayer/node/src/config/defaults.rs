@@ -11,6 +11,10 @@ pub(super) const TURN_BUCKET_SEQUENCES: u64 = 20;
 pub(super) const RETAIN_CLOSED_SECONDS: u64 = 30 * 86_400;
 /// What `journal_keep` says when no segment is ever removed: the journal is the audit trail.
 pub(super) const JOURNAL_KEEP_FOREVER: &str = "forever";
+/// Least bytes of a segment: some dozen packets, so that a directory does not fill with files.
+pub(super) const JOURNAL_SEGMENT_BYTES_MIN: u64 = 16 * 1024;
+/// Most bytes of a segment: the newest is read whole at every start, which takes seconds then.
+pub(super) const JOURNAL_SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// How often the sweep asks both chains what events did not tell, in seconds. What it finds is late already and two
 /// requests a round are cheap, so ten minutes bound how late: far below the deadlines of most transfers.
 pub(super) const SWEEP_EVERY_SECONDS: u64 = 600;

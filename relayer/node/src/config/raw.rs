@@ -35,6 +35,7 @@ pub(super) struct RawLimits {
     pub(super) turn_bucket_sequences: Option<u64>,
     pub(super) retain_closed: Option<String>,
     pub(super) journal_keep: Option<String>,
+    pub(super) journal_segment_bytes: Option<u64>,
     pub(super) sweep_every: Option<String>,
 }
 

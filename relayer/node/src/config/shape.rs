@@ -128,6 +128,7 @@ pub(super) const ROOT: Shape = Table(&[
             ("turn_bucket_sequences", Leaf),
             ("retain_closed", Leaf),
             ("journal_keep", Leaf),
+            ("journal_segment_bytes", Leaf),
             ("sweep_every", Leaf),
         ]),
     ),

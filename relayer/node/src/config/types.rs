@@ -83,6 +83,8 @@ pub struct Limits {
     pub retain_closed_seconds: u64,
     /// How long segments of the journal stay once a checkpoint stands for them, in seconds; `None` for ever.
     pub journal_keep_seconds: Option<u64>,
+    /// A segment of the journal that has grown so far is followed by a new one.
+    pub journal_segment_bytes: u64,
     /// How often both chains are asked what events did not tell, in seconds.
     pub sweep_every_seconds: u64,
 }

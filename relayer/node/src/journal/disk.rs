@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::failpoint::{failpoint, failpoint_after, sync_fails};
 use crate::platform;
 
 /// A disk. The default methods are the operating system's; reads are not in here, since a journal reads with plain
@@ -24,6 +25,7 @@ pub trait Disk: Send + Sync + Debug {
     /// # Errors
     /// The disk failed; what is durable is not known.
     fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
+        sync_fails()?;
         platform::sync_data(file, path)
     }
 
@@ -33,6 +35,7 @@ pub trait Disk: Send + Sync + Debug {
     /// The disk failed.
     fn cut(&self, file: &File, length_bytes: u64) -> io::Result<()> {
         file.set_len(length_bytes)?;
+        sync_fails()?;
         file.sync_all()
     }
 
@@ -43,9 +46,13 @@ pub trait Disk: Send + Sync + Debug {
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let beside = beside(path);
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        failpoint_after("disk.half", || drop(file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())));
         self.write(&mut file, bytes)?;
+        sync_fails()?;
         file.sync_all()?;
+        failpoint("disk.beside");
         fs::rename(&beside, path)?;
+        failpoint("disk.named");
         sync_directory(path)
     }
 }

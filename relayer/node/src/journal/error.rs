@@ -17,7 +17,7 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("cannot {action} journal {}: {source}; check disk space and permissions, then start again", path.display())]
+    #[error("cannot {action} journal {}: {source}; {}", path.display(), advice(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -135,6 +135,25 @@ pub enum JournalError {
     },
 }
 
+/// What helps against a refusal of the operating system.
+pub(crate) fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "it is not there: compare the path, and put the file back from a backup if it was lost",
+        ErrorKind::PermissionDenied => "give the user that runs this program read and write access to it",
+        ErrorKind::ReadOnlyFilesystem => {
+            "its file system is mounted read-only: mend the disk and mount it to be written"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room on that disk, or raise the quota or the limit of file sizes"
+        }
+        ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists => {
+            "something else stands at that path: move it away"
+        }
+        _ => "the disk or its file system failed: look into the system's log, and mend or replace it",
+    }
+}
+
 impl JournalError {
     /// The stable code.
     #[must_use]
@@ -175,5 +194,32 @@ impl JournalError {
 
     pub(super) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + use<'a> {
         move |source| Self::Io { action, path: path.into(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by an operator's question: a file that was missing was answered with "check disk space".
+    #[test]
+    fn the_advice_fits_what_the_system_said() {
+        let check = |number: i32, expect: &str| {
+            let error = JournalError::io("read", Path::new("journal/0000000001.seg"))(
+                std::io::Error::from_raw_os_error(number),
+            );
+            let text = error.to_string();
+            assert!(text.contains(expect), "{number}: {text}");
+            assert_eq!(text.contains("make room"), expect == "make room", "{number}: {text}");
+        };
+        // ENOENT, EACCES, EROFS, ENOSPC, EDQUOT, EFBIG, ENOTDIR, EIO.
+        check(2, "it is not there");
+        check(13, "read and write access");
+        check(30, "read-only");
+        check(28, "make room");
+        check(122, "make room");
+        check(27, "make room");
+        check(20, "something else stands");
+        check(5, "mend or replace");
     }
 }

@@ -81,6 +81,11 @@ fn checksum(length: [u8; 4], kind: u8, hash: &[u8], payload: &[u8]) -> u32 {
 /// A commit with its chain hash; the payload's length was checked by the caller.
 pub(super) fn encode(previous: &Hash32, payload: &[u8]) -> (Hash32, Vec<u8>) {
     let hash = chain_hash(previous, payload);
+    (hash, with_hash(&hash, payload))
+}
+
+/// A commit that carries a chain hash.
+pub(super) fn with_hash(hash: &Hash32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = Vec::with_capacity(FRAME_BYTES + payload.len());
     bytes.extend_from_slice(&length);
@@ -88,7 +93,7 @@ pub(super) fn encode(previous: &Hash32, payload: &[u8]) -> (Hash32, Vec<u8>) {
     bytes.extend_from_slice(&checksum(length, TYPE_RECORDS, hash.as_bytes(), payload).to_le_bytes());
     bytes.extend_from_slice(hash.as_bytes());
     bytes.extend_from_slice(payload);
-    (hash, bytes)
+    bytes
 }
 
 /// Payload length that a frame's first bytes announce; an error when no commit starts so.

@@ -16,6 +16,8 @@
 mod disk;
 mod error;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod open;
 mod reader;
 mod segment;
@@ -35,6 +37,7 @@ use crate::platform;
 
 pub(crate) use disk::sync_directory;
 pub use disk::{Disk, OsDisk};
+pub(crate) use error::advice;
 pub use error::JournalError;
 pub(crate) use frame::marker;
 use frame::PAYLOAD_BYTES_MAX;
@@ -71,6 +74,18 @@ impl Tip {
     #[must_use]
     pub fn start() -> Self {
         Self { records: 0, segment: 1, offset_bytes: 0, hash: frame::genesis() }
+    }
+
+    /// The place after a commit of these records. In which file that is is not known.
+    ///
+    /// # Errors
+    /// A record that does not encode.
+    pub(crate) fn followed_by(&self, records: &[Record]) -> Result<Self, JournalError> {
+        let (segment, offset) = (self.segment, self.offset_bytes);
+        let encode = |source| JournalError::Record { segment, offset, source };
+        let encoded = records.iter().map(Record::encode).collect::<Result<Vec<_>, _>>().map_err(encode)?;
+        let hash = frame::chain_hash(&self.hash, &frame::join(encoded.iter().map(Vec::as_slice)));
+        Ok(Self { records: self.records.saturating_add(records.len() as u64), hash, ..*self })
     }
 
     /// Whether both are one place: the end of a segment and the start of the next are.
@@ -184,6 +199,12 @@ impl Journal {
         self.tip
     }
 
+    /// A segment of this size is followed by a new one.
+    #[must_use]
+    pub const fn segment_bytes_max(&self) -> u64 {
+        self.options.segment_bytes_max
+    }
+
     /// Bytes of all segments.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -265,6 +286,7 @@ impl Journal {
             hash_before: self.tip.hash,
         };
         self.rotating = true;
+        failpoint("rotate.begin");
         let next = create(&self.dir, &self.options, &header)?;
         newest.length_bytes = self.tip.offset_bytes;
         let mut file = open_segment(&next.path)?;
@@ -272,6 +294,7 @@ impl Journal {
         (self.file, self.tip, self.before_tip) = (file, next.start(), next.start());
         self.segments.push(next);
         self.rotating = false;
+        failpoint("rotate.done");
         Ok(self.tip)
     }
 
@@ -289,6 +312,7 @@ impl Journal {
                 break;
             }
             fs::remove_file(&oldest.path).map_err(JournalError::io("remove", &oldest.path))?;
+            failpoint("forget.segment");
             sync_directory(&oldest.path).map_err(JournalError::io("remove", &oldest.path))?;
             removed.push(oldest.header.number);
             self.segments.remove(0);

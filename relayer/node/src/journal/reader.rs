@@ -30,6 +30,16 @@ impl SegmentFile {
     /// # Errors
     /// The file cannot be read, or does not start as this segment does.
     pub(super) fn open(path: &Path, number: u64) -> Result<Self, JournalError> {
+        let file = Self::open_any(path)?;
+        let got = file.header.number;
+        if got != number {
+            return Err(JournalError::Seal { segment: number, what: "number", got, expected: number });
+        }
+        Ok(file)
+    }
+
+    /// Reads the header of whatever segment this is.
+    fn open_any(path: &Path) -> Result<Self, JournalError> {
         let io = |action| JournalError::io(action, path);
         let file = File::open(path).map_err(io("read"))?;
         let length_bytes = file.metadata().map_err(io("read"))?.len();
@@ -43,9 +53,6 @@ impl SegmentFile {
                 _ => JournalError::NotAJournal { path: path.into() },
             });
         };
-        if header.number != number {
-            return Err(JournalError::Seal { segment: number, what: "number", got: header.number, expected: number });
-        }
         Ok(Self { path: path.into(), header, header_bytes: header_bytes as u64, length_bytes })
     }
 
@@ -97,6 +104,32 @@ impl Reader {
             bad.map_or(Ok(Vec::new()), |reason| torn_end(newest, tip.offset_bytes, reason))?;
         }
         Ok(Self { segments, tip })
+    }
+
+    /// One segment by itself, as somebody sent it: from its header to its last whole commit.
+    ///
+    /// # Errors
+    /// It is no segment, or damaged before its last commit.
+    pub fn open_segment(path: &Path) -> Result<Self, JournalError> {
+        let file = SegmentFile::open_any(path)?;
+        let (tip, bad) = scan(&file, &file.start(), file.length_bytes, &mut |_| Ok(()))?;
+        bad.map_or(Ok(Vec::new()), |reason| torn_end(&file, tip.offset_bytes, reason))?;
+        Ok(Self { segments: vec![file], tip })
+    }
+
+    /// Whether a file starts as a segment does.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_segment(path: &Path) -> Result<bool, JournalError> {
+        let io = |action| JournalError::io(action, path);
+        let mut start = Vec::new();
+        File::open(path)
+            .map_err(io("read"))?
+            .take(frame::MAGIC.len() as u64)
+            .read_to_end(&mut start)
+            .map_err(io("read"))?;
+        Ok(start == frame::MAGIC)
     }
 
     /// Where it ends.

@@ -399,15 +399,26 @@ fn may_be_one_item(error: &SendError) -> bool {
     }
 }
 
+/// The name of a job, in the journal and in its transactions.
+pub(super) fn name(job: &Job) -> String {
+    format!("{}-{}", job.kind.name(), job.id.0)
+}
+
+/// What the transactions of a job are for; `None` for one that sends nothing.
+pub(super) const fn intent_kind(kind: JobKind) -> Option<IntentKind> {
+    match kind {
+        JobKind::Recv => Some(IntentKind::Recv),
+        JobKind::Ack => Some(IntentKind::Ack),
+        JobKind::Timeout => Some(IntentKind::Timeout),
+        JobKind::Confirm => None,
+    }
+}
+
 fn note(context: &PathContext, job: &Job, batch: &[Ready]) -> Note {
-    let kind = match job.kind {
-        JobKind::Recv => IntentKind::Recv,
-        JobKind::Ack => IntentKind::Ack,
-        JobKind::Timeout | JobKind::Confirm => IntentKind::Timeout,
-    };
+    let kind = intent_kind(job.kind).unwrap_or(IntentKind::Mixed);
     let packets =
         batch.iter().map(|item| PacketKey::of(context.side(item.key.source).chain.name(), &item.packet)).collect();
-    Note { id: format!("{}-{}", job.kind.name(), job.id.0), path: context.name.clone(), kind, packets }
+    Note { id: name(job), path: context.name.clone(), kind, packets }
 }
 
 /// A refusal as the engine takes it.

@@ -9,6 +9,7 @@
 //! key; a peer or endpoint that stalls holds up its own path for the deadline of one request.
 
 mod confirm;
+mod decision;
 mod job;
 pub mod limits;
 pub mod material;

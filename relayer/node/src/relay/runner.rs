@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::decision;
 use super::job::{self, PathContext};
 use super::limits;
 use super::scan::{ClaimBatch, Scan};
@@ -196,6 +197,8 @@ impl PathRunner {
                 let (context, job, entries) = (context.clone(), job.clone(), entries.clone());
                 self.jobs.spawn(async move { (job.id, job::run(&context, &job, entries).await) });
             }
+            let decision = decision::of(&context, &self.engine, (&job, &entries), platform::now().seconds());
+            decision.into_iter().for_each(|record| self.context.ledger.note(&record));
             log_start(&context, &job, &entries, self.engine.head(job.to).map_or(0, |head| head.height));
             self.jobs.spawn(async move {
                 let id = job.id;

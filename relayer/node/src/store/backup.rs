@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
 use super::checkpoint::{self, Base};
+use super::held::{self, Held};
 use super::{Ledger, SCAN_MAX, STORE_DIR};
+use crate::failpoint::{failpoint, failpoint_after};
 use crate::journal::{self, Disk, JournalError, OsDisk, Reader, SegmentFile, Tip, MARKER_FILE, SEGMENTS_DIR};
 
 /// The manifest's file in a backup.
@@ -54,7 +56,7 @@ pub enum BackupError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}; check disk space and permissions", path.display())]
+    #[error("cannot {action} {}: {source}; {}", path.display(), journal::advice(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -125,6 +127,12 @@ pub enum BackupError {
         /// First segment of the journal.
         first: u64,
     },
+    /// Somebody else backs up or restores there.
+    #[error("another backup or restore is at work in {}; wait until it has ended, and do it again", path.display())]
+    Busy {
+        /// Directory.
+        path: PathBuf,
+    },
 }
 
 impl BackupError {
@@ -141,6 +149,7 @@ impl BackupError {
             Self::Foreign { .. } => "STORE-105",
             Self::Shorter { .. } => "STORE-106",
             Self::Gap { .. } => "STORE-107",
+            Self::Busy { .. } => "STORE-108",
         }
     }
 
@@ -153,10 +162,15 @@ impl BackupError {
 /// its first byte.
 ///
 /// # Errors
-/// The journal is damaged, the target holds another or a longer one, or a disk failed; the target then has no new manifest.
+/// The journal is damaged, the target holds another or a longer one or somebody else is at work there, or a disk failed; the
+/// target then has no new manifest.
 pub fn backup(data_dir: &Path, target: &Path, at_seconds: u64) -> Result<Manifest, BackupError> {
     let reader = Reader::open(data_dir)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(target).map_err(BackupError::io("make", target))?;
+    let held = held::to_write(target).map_err(BackupError::io("lock", target))?;
+    let _held = held.ok_or_else(|| BackupError::Busy { path: target.into() })?;
     copy(&reader, target)?;
+    failpoint("backup.copied");
     let copied = Reader::open(target)?;
     copied.check()?;
     same_end(&copied.tip(), &reader.tip())?;
@@ -172,6 +186,7 @@ pub fn backup(data_dir: &Path, target: &Path, at_seconds: u64) -> Result<Manifes
     let text = serde_json::to_vec_pretty(&manifest)
         .map_err(|error| BackupError::Manifest { path: path.clone(), reason: error.to_string() })?;
     OsDisk.create(&path, &text).map_err(BackupError::io("write", &path))?;
+    failpoint("backup.done");
     Ok(manifest)
 }
 
@@ -198,17 +213,56 @@ fn manifest(backup: &Path) -> Result<Manifest, BackupError> {
     Ok(manifest)
 }
 
-/// Checks a backup from its first byte to its end, against its manifest.
+/// Checks a backup from its first byte to its end, against its manifest; gives what it holds, which may be more than the
+/// manifest says.
 ///
 /// # Errors
-/// It is damaged, was changed, or was not finished.
+/// It is damaged, was changed, was not finished, or is being written.
 pub fn verify(backup: &Path) -> Result<(Manifest, Reader), BackupError> {
-    let manifest = manifest(backup)?;
+    let _held = hold_to_read(backup)?;
+    verify_held(backup)
+}
+
+/// [`verify`], and folds it in memory as a restore would; gives the count of entries as well.
+///
+/// # Errors
+/// See [`verify`].
+pub fn test_restore(backup: &Path) -> Result<(Manifest, u64), BackupError> {
+    let _held = hold_to_read(backup)?;
+    let (manifest, reader) = verify_held(backup)?;
+    let entries = super::fold_in_memory(&reader)?;
+    Ok((manifest, entries))
+}
+
+fn hold_to_read(backup: &Path) -> Result<Held, BackupError> {
+    let held = held::to_read(backup).map_err(BackupError::io("lock", backup))?;
+    held.ok_or_else(|| BackupError::Busy { path: backup.into() })
+}
+
+fn verify_held(backup: &Path) -> Result<(Manifest, Reader), BackupError> {
+    let mut manifest = manifest(backup)?;
     let reader = Reader::open(backup)?;
-    reader.check()?;
     let tip = reader.tip();
-    differs("count of records", tip.records, manifest.records)?;
-    differs("chain hash", tip.hash.to_string(), manifest.hash.clone())?;
+    if tip.records < manifest.records {
+        differs("count of records", tip.records, manifest.records)?;
+    }
+    // A later backup that was interrupted left more than the manifest says. It belongs to the same chain, so it is as good
+    // as the rest; what the manifest says must be a place in it.
+    let mut there = (reader.start().records == manifest.records).then(|| reader.start().hash);
+    reader.commits(&reader.start(), |end, _| -> Result<(), JournalError> {
+        if end.records == manifest.records {
+            there = Some(end.hash);
+        }
+        Ok(())
+    })?;
+    let there = there.map_or_else(|| "of no commit".to_owned(), |hash| hash.to_string());
+    differs("chain hash", there, manifest.hash.clone())?;
+    if tip.records > manifest.records {
+        manifest.records = tip.records;
+        manifest.segment = tip.segment;
+        manifest.hash = tip.hash.to_string();
+        manifest.bytes = reader.segments().iter().map(|segment| segment.length_bytes).sum();
+    }
     Ok((manifest, reader))
 }
 
@@ -216,9 +270,14 @@ pub fn verify(backup: &Path) -> Result<(Manifest, Reader), BackupError> {
 /// keys then refuse until a person resets them: what they signed after the backup is not known.
 ///
 /// # Errors
-/// The backup is damaged, the data directory is not empty, or the disk failed.
+/// The backup is damaged or being written, the data directory is not empty or somebody else restores into it, or the disk
+/// failed.
 pub fn restore(backup: &Path, data_dir: &Path, at_seconds: u64) -> Result<(Manifest, Restored), BackupError> {
-    let (manifest, reader) = verify(backup)?;
+    let _read = hold_to_read(backup)?;
+    let (manifest, reader) = verify_held(backup)?;
+    fs::create_dir_all(data_dir).map_err(BackupError::io("make", data_dir))?;
+    let held = held::data_dir(data_dir).map_err(BackupError::io("lock", data_dir))?;
+    let _held = held.ok_or_else(|| BackupError::Busy { path: data_dir.into() })?;
     let taken = [MARKER_FILE, SEGMENTS_DIR, STORE_DIR].iter().any(|name| data_dir.join(name).exists());
     if taken {
         return Err(BackupError::NotEmpty { path: data_dir.into() });
@@ -254,14 +313,18 @@ pub(super) fn put_back<E: From<StoreError>>(
         .map_err(io("make a directory to restore in"))?;
     // What a refused one left is of no use; what the failure was matters more than whether this can be removed.
     make(&unfinished).inspect_err(|_| drop(clear()))?;
+    failpoint("restore.made");
     let (ledger, _) = Ledger::open(&unfinished)?;
     let restored = forget_attested(&ledger, at_seconds)?;
     drop(ledger);
+    failpoint("restore.recorded");
     let place = data_dir.join(SEGMENTS_DIR);
     let moved = fs::rename(unfinished.join(SEGMENTS_DIR), &place).and_then(|()| journal::sync_directory(&place));
     moved.map_err(io("give a restored journal its place"))?;
+    failpoint("restore.moved");
     clear()?;
     Ledger::open(data_dir)?;
+    failpoint("restore.done");
     Ok(restored)
 }
 
@@ -318,6 +381,7 @@ pub(super) fn copy(reader: &Reader, target: &Path) -> Result<(), BackupError> {
         let kept = there.iter().any(|old| old.header.number == number && old.length_bytes == length);
         if !kept || number == newest {
             copy_file(&file.path, length, &dir.join(journal::file_name(number)))?;
+            failpoint("copy.segment");
         }
     }
     let marker = target.join(MARKER_FILE);
@@ -362,8 +426,10 @@ fn copy_file(from: &Path, length_bytes: u64, path: &Path) -> Result<(), BackupEr
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut copy = options.open(&beside).map_err(io("write"))?;
+    failpoint_after("copy.half", || drop(std::io::copy(&mut source.by_ref().take(length_bytes / 2), &mut copy)));
     std::io::copy(&mut source, &mut copy).map_err(io("write"))?;
     copy.flush().and_then(|()| copy.sync_all()).map_err(io("write"))?;
+    failpoint("copy.beside");
     fs::rename(&beside, path).map_err(io("write"))?;
     journal::sync_directory(path).map_err(io("write"))
 }

@@ -15,6 +15,7 @@ use catenary_light_clients::Hash32;
 use sha2::{Digest, Sha256};
 
 use super::{apply, catch_up, journal_error, lock, Ledger, SledStore, SCAN_MAX, TIP_KEY};
+use crate::failpoint::{failpoint, failpoint_after};
 use crate::journal::{checkpoint_name, checkpoint_number, sync_directory, JournalError, Reader, SegmentFile, Tip};
 
 const MAGIC: &[u8; 8] = b"CTNYCKPT";
@@ -25,9 +26,9 @@ const END: u8 = 0xff;
 const KEY_BYTES_MAX: u32 = 4_096;
 /// Longest value: nothing in a store is larger than what one commit holds.
 const VALUE_BYTES_MAX: u32 = 16 * 1024 * 1024;
-/// A new checkpoint is due when the journal has grown so far since the last one: four segments, which fold again in some
-/// seconds, or twice the last checkpoint, so that writing them never costs more than half of what the journal does.
-const DUE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// A new checkpoint is due when the journal has grown by so many segments since the last one, which fold again in some
+/// seconds, or by twice the last checkpoint, so that writing them never costs more than half of what the journal does.
+const DUE_SEGMENTS_MIN: u64 = 4;
 /// Directory of the store that a checkpoint is folded in.
 const SCRATCH_DIR: &str = "scratch";
 /// How a checkpoint's file ends until it is whole.
@@ -101,10 +102,20 @@ pub(super) fn write(store: &dyn Store, at: &Tip, out: impl Write) -> Result<(Has
 pub(super) fn read(
     path: &Path,
     at: &Tip,
+    visit: impl FnMut(Tree, String, Vec<u8>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let file = File::open(path).map_err(|error| corrupt(path, error.to_string()))?;
+    read_from(BufReader::new(file), path, at, visit)
+}
+
+/// [`read`], from anywhere; the path is for what is said of it.
+pub(super) fn read_from(
+    mut input: impl Read,
+    path: &Path,
+    at: &Tip,
     mut visit: impl FnMut(Tree, String, Vec<u8>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let io = |error: io::Error| corrupt(path, error.to_string());
-    let mut input = BufReader::new(File::open(path).map_err(io)?);
     let start = [
         MAGIC.as_slice(),
         &VERSION.to_le_bytes(),
@@ -133,6 +144,9 @@ pub(super) fn read(
         let place = (order, key.clone());
         if last.as_ref().is_some_and(|last| *last >= place) {
             return Err(corrupt(path, format!("the entry {key} is out of order")));
+        }
+        if (tree, place.1.as_str()) == (Tree::Meta, TIP_KEY) {
+            return Err(corrupt(path, "it holds the place of a store, which no checkpoint has"));
         }
         last = Some(place);
         entries = entries.saturating_add(1);
@@ -305,14 +319,17 @@ impl Ledger {
     /// Whether the journal has grown so far since the last checkpoint that another one is worth its bytes.
     #[must_use]
     pub fn checkpoint_due(&self) -> bool {
-        let reader = self.reader();
+        let (reader, due_bytes_min) = {
+            let books = lock(&self.books);
+            (books.journal.reader(), books.journal.segment_bytes_max().saturating_mul(DUE_SEGMENTS_MIN))
+        };
         let Some(dir) = reader.segments().first().and_then(|file| file.path.parent()) else { return false };
         let last = numbers(dir).first().copied();
         let since = reader.segments().iter().filter(|file| last.is_none_or(|last| file.header.number >= last));
         let bytes: u64 = since.map(|file| file.length_bytes).sum::<u64>();
         let size =
             last.and_then(|last| fs::metadata(dir.join(checkpoint_name(last))).ok()).map_or(0, |file| file.len());
-        bytes >= DUE_BYTES_MIN.max(size.saturating_mul(2))
+        bytes >= due_bytes_min.max(size.saturating_mul(2))
     }
 
     /// Begins a new segment and writes the state before it to a checkpoint, folded from the journal in a store of its own;
@@ -330,6 +347,7 @@ impl Ledger {
             return Ok(None);
         };
         let start = segment.start();
+        failpoint("checkpoint.begin");
         let Some(view) = reader.until(start.segment.saturating_sub(1)) else { return Ok(None) };
         let Some(dir) = segment.path.parent() else { return Ok(None) };
         let scratch = dir.join(SCRATCH_DIR);
@@ -342,14 +360,17 @@ impl Ledger {
         let clearing = Clearing(dir);
         let folded = SledStore::open(&scratch)?;
         fold_anew(&view, &folded)?;
+        failpoint("checkpoint.folded");
         let path = dir.join(checkpoint_name(start.segment));
         let written = write_file(&folded, &start, &path);
         drop(folded);
         drop(clearing);
         let (digest, entries) = written?;
+        failpoint("checkpoint.written");
         let (segment, records, hash) = (start.segment, start.records, start.hash);
         let record = Checkpoint { segment, records, hash, digest, entries, at_seconds };
         self.record(vec![Record::Checkpoint(record.clone())])?;
+        failpoint("checkpoint.recorded");
         Ok(Some(record))
     }
 
@@ -365,6 +386,9 @@ impl Ledger {
             .journal
             .forget(base.record.segment, before_seconds)
             .map_err(|error| journal_error(&error))?;
+        if !removed.is_empty() {
+            failpoint("forget.checkpoints");
+        }
         let dir = base.path.parent().unwrap_or_else(|| Path::new(""));
         for number in numbers(dir).into_iter().filter(|number| *number < base.record.segment) {
             fs::remove_file(dir.join(checkpoint_name(number)))
@@ -380,7 +404,12 @@ fn write_file(store: &dyn Store, at: &Tip, path: &Path) -> Result<(Hash32, u64),
     let mut file = BufWriter::new(File::create(&beside).map_err(io)?);
     let done = write(store, at, &mut file)?;
     let file = file.into_inner().map_err(|error| io(error.into_error()))?;
+    failpoint_after("checkpoint.half", || {
+        let half = file.metadata().map_or(0, |file| file.len() / 2);
+        drop(file.set_len(half));
+    });
     file.sync_all().map_err(io)?;
+    failpoint("checkpoint.beside");
     fs::rename(&beside, path).and_then(|()| sync_directory(path)).map_err(io)?;
     Ok(done)
 }
@@ -394,6 +423,7 @@ pub(super) fn apply_records(store: &dyn Store, records: &[Record], last: Vec<Sto
             store.apply(&std::mem::take(&mut batch))?;
             batch = catenary_core::fold::prune(store, pruned)?;
             store.apply(&std::mem::take(&mut batch))?;
+            failpoint("prune.folded");
         } else {
             batch.extend(catenary_core::fold::fold(record));
         }

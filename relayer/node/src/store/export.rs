@@ -5,16 +5,17 @@
 //! that was changed, left out or moved is noticed.
 
 use std::io::{BufRead, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use catenary_core::record::{Restored, RECORD_VERSION};
+use catenary_core::record::Restored;
 use catenary_core::{Record, StoreError};
 use catenary_light_clients::Hash32;
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
 use super::backup::put_back;
-use crate::journal::{Journal, JournalError, Reader, Tip, MARKER_FILE, SEGMENTS_DIR};
+use super::held;
+use crate::journal::{advice, Journal, JournalError, Reader, Tip, MARKER_FILE, SEGMENTS_DIR};
 
 /// Version of the lines.
 const EXPORT_VERSION: u32 = 1;
@@ -32,7 +33,7 @@ pub enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Reading or writing the lines failed.
-    #[error("cannot {action} the export: {source}; check disk space and permissions")]
+    #[error("cannot {action} the export: {source}; {}", advice(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -63,6 +64,12 @@ pub enum ExportError {
         /// How many.
         records: u64,
     },
+    /// Somebody else puts a journal there.
+    #[error("another import or restore is at work in {}; wait until it has ended", path.display())]
+    Busy {
+        /// Data directory.
+        path: PathBuf,
+    },
 }
 
 impl ExportError {
@@ -76,6 +83,7 @@ impl ExportError {
             Self::Line { .. } => "STORE-112",
             Self::Chain { .. } => "STORE-113",
             Self::NotEmpty { .. } => "STORE-114",
+            Self::Busy { .. } => "STORE-115",
         }
     }
 }
@@ -150,9 +158,30 @@ pub fn import(journal: &mut Journal, input: &mut impl BufRead) -> Result<Tip, Ex
     if journal.tip().records > 0 {
         return Err(ExportError::NotEmpty { records: journal.tip().records });
     }
+    lines(input, |_, records| Ok(journal.append(&records)?))
+}
+
+/// Reads an export without writing anything, and gives the records of each commit; says where it ended.
+///
+/// # Errors
+/// A line is not what an export has.
+pub fn read_export(input: &mut impl BufRead, mut visit: impl FnMut(Vec<Record>)) -> Result<Tip, ExportError> {
+    lines(input, |before, records| {
+        let after = before.followed_by(&records)?;
+        visit(records);
+        Ok(after)
+    })
+}
+
+/// Reads lines, and compares the place after each commit with what they state.
+fn lines(
+    input: &mut impl BufRead,
+    mut commit: impl FnMut(&Tip, Vec<Record>) -> Result<Tip, ExportError>,
+) -> Result<Tip, ExportError> {
     let mut line = 0_u64;
     let mut text = Vec::new();
     let mut is_begun = false;
+    let mut tip = Tip::start();
     loop {
         line = line.saturating_add(1);
         text.clear();
@@ -171,9 +200,11 @@ pub fn import(journal: &mut Journal, input: &mut impl BufRead) -> Result<Tip, Ex
             continue;
         }
         match serde_json::from_slice(&text).map_err(|error| refuse(error.to_string()))? {
-            Line::Commit(commit) => commit_line(journal, line, commit)?,
+            Line::Commit(CommitLine { hash, records }) => {
+                tip = commit(&tip, commit_records(line, records)?)?;
+                same(line, &tip.hash, &hash)?;
+            }
             Line::End(End { records, end }) => {
-                let tip = journal.tip();
                 same(line, &tip.hash, &end)?;
                 if records != tip.records {
                     return Err(refuse(format!("it states {records} records, there were {}", tip.records)));
@@ -192,6 +223,8 @@ pub fn import(journal: &mut Journal, input: &mut impl BufRead) -> Result<Tip, Ex
 pub fn import_into(data_dir: &Path, input: &mut impl BufRead, at_seconds: u64) -> Result<Restored, ExportError> {
     let io = |source| ExportError::Io { action: "make the directory for", source };
     std::fs::create_dir_all(data_dir).map_err(io)?;
+    let io = |source| ExportError::Io { action: "lock the directory for", source };
+    let _held = held::data_dir(data_dir).map_err(io)?.ok_or_else(|| ExportError::Busy { path: data_dir.into() })?;
     if [MARKER_FILE, SEGMENTS_DIR].iter().any(|name| data_dir.join(name).exists()) {
         let (held, _) = Journal::open(data_dir)?;
         if held.tip().records > 0 {
@@ -206,20 +239,19 @@ pub fn import_into(data_dir: &Path, input: &mut impl BufRead, at_seconds: u64) -
     })
 }
 
-fn commit_line(journal: &mut Journal, line: u64, commit: CommitLine) -> Result<(), ExportError> {
+fn commit_records(line: u64, versioned: Vec<VersionedRecord>) -> Result<Vec<Record>, ExportError> {
     let refuse = |reason: String| ExportError::Line { line, reason };
-    let mut records = Vec::with_capacity(commit.records.len());
-    for VersionedRecord { v, record } in commit.records {
-        if v != RECORD_VERSION {
-            return Err(refuse(format!("record version is {v}, known is {RECORD_VERSION}")));
+    let mut records = Vec::with_capacity(versioned.len());
+    for VersionedRecord { v, record } in versioned {
+        if v != record.version() {
+            return Err(refuse(format!("record version is {v}, a {} has {}", record.type_name(), record.version())));
         }
         records.push(record);
     }
     if records.is_empty() {
         return Err(refuse("a commit without records".into()));
     }
-    let tip = journal.append(&records)?;
-    same(line, &tip.hash, &commit.hash)
+    Ok(records)
 }
 
 fn same(line: u64, got: &Hash32, expected: &str) -> Result<(), ExportError> {

@@ -10,7 +10,11 @@
 
 mod backup;
 mod checkpoint;
+mod drills;
 mod export;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+mod held;
 mod memory;
 mod prune;
 mod reads;
@@ -32,9 +36,10 @@ use crate::failpoint::failpoint;
 use crate::journal::{Journal, JournalError, JournalOptions, Reader, Recovery, Tip, APPEND_BYTES_MAX, SEGMENTS_DIR};
 use crate::platform;
 
-pub use backup::{backup, restore, verify, BackupError, Manifest, MANIFEST_FILE};
+pub use backup::{backup, restore, test_restore, verify, BackupError, Manifest, MANIFEST_FILE};
 pub use checkpoint::Base;
-pub use export::{export, import, import_into, ExportError};
+pub use drills::{Drill, Drills};
+pub use export::{export, import, import_into, read_export, ExportError};
 pub use memory::MemoryStore;
 pub use prune::{PrunePlace, Retention};
 pub use reads::{AttestorMemory, SCAN_MAX};
@@ -46,6 +51,9 @@ pub const STORE_DIR: &str = "store";
 const TIP_KEY: &str = "tip";
 /// How many stores may be moved aside within a second and keep their names.
 const MOVED_A_SECOND_MAX: u32 = 100;
+/// Most bytes of notes that wait for a commit: the decisions of some dozen jobs. A node that decides more without recording
+/// anything has a full disk.
+const NOTES_BYTES_MAX: usize = 64 * 1024;
 /// How long a record that waits for a disk waits between two tries.
 const DISK_RETRY: Duration = Duration::from_millis(500);
 
@@ -109,6 +117,9 @@ struct Queue {
     bytes: usize,
     /// Of the commit that the waiting records will be in.
     outcome: Outcome,
+    /// Records that go with the next commit, whoever makes it.
+    notes: Vec<(Record, Vec<u8>)>,
+    notes_bytes: usize,
     /// A thread is committing.
     busy: bool,
     /// Nothing is recorded until a restart.
@@ -201,7 +212,7 @@ impl Ledger {
         let (journal, recovery) = Journal::open_with(data_dir, options).map_err(|e| journal_error(&e))?;
         checkpoint::clear_unfinished(&data_dir.join(SEGMENTS_DIR));
         let path = data_dir.join(STORE_DIR);
-        let (store, tip, rebuilt) = open_sled(&path)?;
+        let (store, tip, rebuilt) = open_sled(&path, &journal.reader())?;
         let (ledger, folded_records) = Self::assemble(journal, Box::new(store), tip)?;
         Ok((ledger, OpenReport { journal: recovery, folded_records, rebuilt }))
     }
@@ -266,6 +277,21 @@ impl Ledger {
         }
     }
 
+    /// Has a record go with the next commit, which somebody else makes: for what nothing depends on, and what is not worth an
+    /// fsync of its own. It is lost when the process ends before, when that commit fails, or when too many wait.
+    pub fn note(&self, record: &Record) {
+        let encoded = match record.encode() {
+            Ok(encoded) => encoded,
+            Err(error) => return tracing::warn!(code = error.code(), "a note is not recorded: {error}"),
+        };
+        let bytes = encoded.len().saturating_add(4);
+        let mut queue = lock(&self.queue);
+        if queue.notes_bytes.saturating_add(bytes) <= NOTES_BYTES_MAX {
+            queue.notes_bytes = queue.notes_bytes.saturating_add(bytes);
+            queue.notes.push((record.clone(), encoded));
+        }
+    }
+
     /// [`record`](Self::record) for what has happened and must not be forgotten: waits as long as the disk takes no
     /// writes, until [`close`](Self::close).
     ///
@@ -313,8 +339,15 @@ impl Ledger {
 
     /// Commits what waits, for everyone who waits; a panic on the way stops the ledger instead of hanging the others.
     fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
-        let records = std::mem::take(&mut queue.records);
-        let encoded = std::mem::take(&mut queue.encoded);
+        let mut records = Vec::new();
+        let mut encoded = Vec::new();
+        if queue.bytes.saturating_add(queue.notes_bytes) <= APPEND_BYTES_MAX {
+            queue.notes_bytes = 0;
+            // Before the others: a decision comes before what follows from it.
+            (records, encoded) = std::mem::take(&mut queue.notes).into_iter().unzip();
+        }
+        records.append(&mut queue.records);
+        encoded.append(&mut queue.encoded);
         let outcome = std::mem::take(&mut queue.outcome);
         queue.bytes = 0;
         queue.busy = true;
@@ -507,13 +540,18 @@ pub fn rebuild(data_dir: &Path, accept_loss: bool) -> Result<Rebuilt, StoreError
     let aside = if path.exists() { Some(move_aside(&path, "replaced")?) } else { None };
     let store = SledStore::open(&path)?;
     if let Some(Ok(old)) = aside.as_deref().map(SledStore::open) {
-        let blobs = old.scan(Tree::Blobs, "", None, SCAN_MAX)?.into_iter();
-        let puts: Vec<_> = blobs.map(|(key, value)| StoreOp::Put { tree: Tree::Blobs, key, value }).collect();
-        store.apply(&puts)?;
+        take_blobs(&old, &store)?;
     }
     let folded_records = checkpoint::fold_anew(&journal.reader(), &store)?;
     store.flush()?;
     Ok(Rebuilt { aside, folded_records, lost })
+}
+
+/// Takes over saved light clients, of which the journal has only the digests: by these they are checked when they are used.
+fn take_blobs(old: &SledStore, new: &SledStore) -> Result<(), StoreError> {
+    let blobs = old.scan(Tree::Blobs, "", None, SCAN_MAX)?.into_iter();
+    let puts: Vec<_> = blobs.map(|(key, value)| StoreOp::Put { tree: Tree::Blobs, key, value }).collect();
+    new.apply(&puts)
 }
 
 /// Refuses a store that knows more than a journal, or another one. One that does not open or does not know its place says
@@ -522,17 +560,22 @@ fn stands_in(store: &Path, journal: &Reader) -> Result<(), StoreError> {
     if !store.exists() {
         return Ok(());
     }
-    let from = match SledStore::open(store).and_then(|store| stored_tip(&store)) {
-        Ok(Some(from)) => from,
+    let from = match SledStore::open(store).and_then(|store| stored_place(&store)) {
+        Ok(Some((from, _))) => from,
         Err(error) if sled::is_full(&error) => return Err(error),
         Ok(None) | Err(_) => return Ok(()),
     };
+    stands_at(&from, journal)
+}
+
+/// Refuses a place that is no place of a journal.
+fn stands_at(from: &Tip, journal: &Reader) -> Result<(), StoreError> {
     // Of places in segments that were removed nothing is known any more.
-    if is_end(journal, &from)? || from.segment < journal.start().segment {
+    if is_end(journal, from)? || from.segment < journal.start().segment {
         return Ok(());
     }
     let mut continues = false;
-    let read = journal.replay(&from, |_, _| {
+    let read = journal.replay(from, |_, _| {
         continues = true;
         Err(Carried(StoreError::Stopped { reason: "the first commit tells".into() }))
     });
@@ -641,19 +684,30 @@ fn catch_up(journal: &Reader, store: &dyn Store, from: Tip) -> Result<u64, Store
 /// A store, its place in the journal, and where an unusable one went and why.
 type OpenedSled = (SledStore, Tip, Option<(PathBuf, String)>);
 
-/// Opens sled; moves it aside and begins anew when it cannot be used.
-fn open_sled(path: &Path) -> Result<OpenedSled, StoreError> {
-    let reason = match SledStore::open(path).and_then(|store| stored_tip(&store).map(|tip| (store, tip))) {
+/// Opens sled; moves it aside and begins anew when it cannot be used. One of another layout still knows how far the journal
+/// went, and is refused when that is further than this one goes.
+fn open_sled(path: &Path, journal: &Reader) -> Result<OpenedSled, StoreError> {
+    let (reason, is_sound) = match SledStore::open(path).and_then(|store| stored_tip(&store).map(|tip| (store, tip))) {
         Ok((store, Some(tip))) => return Ok((store, tip, None)),
         Ok((store, None)) if is_empty(&store)? => return Ok((store, Tip::start(), None)),
-        Ok((_, None)) => "it does not know its place in the journal, or has another layout".into(),
+        Ok((store, None)) => match stored_place(&store)? {
+            Some((place, schema)) => {
+                stands_at(&place, journal)?;
+                (format!("it has layout {schema}, this program makes {STORE_SCHEMA}"), true)
+            }
+            None => ("it does not know its place in the journal".into(), true),
+        },
         // To move it away would not make room, and would cost what the journal has only by digest.
         Err(error) if sled::is_full(&error) => return Err(error),
-        Err(error) => error.to_string(),
+        Err(error) => (error.to_string(), false),
     };
     let aside = move_aside(path, "unusable")?;
     failpoint("start.aside");
     let store = SledStore::open(path)?;
+    // A newer program has another layout; what is cached is the same.
+    if let (true, Ok(old)) = (is_sound, SledStore::open(&aside)) {
+        take_blobs(&old, &store)?;
+    }
     Ok((store, Tip::start(), Some((aside, reason))))
 }
 
@@ -668,13 +722,16 @@ fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
 
 /// Where a store stands in the journal; `None` when it does not say, or has another layout.
 fn stored_tip(store: &dyn Store) -> Result<Option<Tip>, StoreError> {
+    Ok(stored_place(store)?.filter(|(_, schema)| *schema == STORE_SCHEMA).map(|(tip, _)| tip))
+}
+
+/// Where a store of any layout stands, and the layout; `None` when it does not say.
+fn stored_place(store: &dyn Store) -> Result<Option<(Tip, u32)>, StoreError> {
     let Some(value) = store.get(Tree::Meta, TIP_KEY)? else { return Ok(None) };
     let stored: StoredTip = catenary_core::fold::read(TIP_KEY, &value)?;
-    if stored.schema != STORE_SCHEMA {
-        return Ok(None);
-    }
     let hash = catenary_core::encoding::parse_hash(&stored.hash).unwrap_or(Hash32([0; 32]));
-    Ok(Some(Tip { records: stored.records, segment: stored.segment, offset_bytes: stored.offset_bytes, hash }))
+    let StoredTip { schema, records, segment, offset_bytes, .. } = stored;
+    Ok(Some((Tip { records, segment, offset_bytes, hash }, schema)))
 }
 
 /// Adds what `left` holds and `right` does not hold equally.

@@ -10,6 +10,7 @@ use catenary_core::record::{Outcome, Pruned, PrunedPackets, PrunedTx, Record};
 use catenary_core::{PacketKey, Runs, Stage, StoreError, Tree};
 
 use super::{Ledger, SCAN_MAX};
+use crate::failpoint::failpoint;
 
 /// Where the next page begins, so that one call looks at few entries and many calls at all of them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -59,7 +60,9 @@ impl Ledger {
         });
         let Retention { before_seconds, now_seconds: at_seconds } = retention;
         let pruned = Pruned { before_seconds, packets: packets.collect(), transactions, at_seconds };
+        failpoint("prune.decided");
         self.record(vec![Record::Pruned(pruned)])?;
+        failpoint("prune.recorded");
         Ok(count)
     }
 

@@ -15,8 +15,16 @@ use crate::platform;
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// What sled says when its files are locked.
 const LOCK_HELD: &str = "could not acquire lock";
-/// What sled says when the disk is full: the system's words, or the kind of the error inside of another one.
-const DISK_FULL: [&str; 2] = ["No space left on device", "StorageFull"];
+/// What sled says when the disk is full, a quota is used up or a file may not grow any more: the system's words, or the
+/// kind of the error inside of another one.
+const DISK_FULL: [&str; 6] = [
+    "No space left on device",
+    "StorageFull",
+    "Disk quota exceeded",
+    "QuotaExceeded",
+    "File too large",
+    "FileTooLarge",
+];
 /// How often sled writes back on its own, in milliseconds. What a crash loses is folded again from the journal.
 const FLUSH_EVERY_MS: u64 = 500;
 
@@ -150,10 +158,12 @@ mod tests {
             let error = io("open its files", &error);
             assert_eq!(is_full(&error), expect, "{error}");
         };
-        // ENOSPC and EIO, as they come from the system and as sled wraps them.
-        check(sled::Error::Io(std::io::Error::from_raw_os_error(28)), true);
-        let wrapped = format!("{:?}", std::io::Error::from_raw_os_error(28));
-        check(sled::Error::Io(std::io::Error::other(wrapped)), true);
+        // ENOSPC, EDQUOT, EFBIG and EIO, as they come from the system and as sled wraps them.
+        for full in [28, 122, 27] {
+            check(sled::Error::Io(std::io::Error::from_raw_os_error(full)), true);
+            let wrapped = format!("{:?}", std::io::Error::from_raw_os_error(full));
+            check(sled::Error::Io(std::io::Error::other(wrapped)), true);
+        }
         check(sled::Error::Io(std::io::Error::from_raw_os_error(5)), false);
         check(sled::Error::Corruption { at: None, bt: () }, false);
     }

@@ -3,6 +3,7 @@
 
 mod copies;
 mod keeping;
+mod places;
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -84,7 +84,9 @@ where
 {
     let malformed = |source| LoggingError::Filter { filter: filter.to_owned(), source };
     let filter = EnvFilter::try_new(filter).map_err(malformed)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(true);
+    // A line that cannot be written, as to a file on a full disk, is lost: to complain of it on standard error would
+    // panic when that is the same file.
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(true).log_internal_errors(false);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

@@ -1,6 +1,7 @@
 //! The keeper of the ledger: tells how it stands, finds out when a full disk has room again, and keeps store and journal
 //! small.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
 use crate::platform;
-use crate::store::{Ledger, PrunePlace, Retention};
+use crate::store::{Drills, Ledger, PrunePlace, Retention};
+use crate::telemetry::metrics::RecordsRefused;
 use crate::telemetry::{Health, Metrics, Reason};
 
 /// How often it looks: a full disk is told within a second, as by a probe of readiness.
 const LOOK: Duration = Duration::from_secs(1);
 /// Looks between two pages of pruning: a page has at most 1,000 packets, so 100 a second can go, more than come.
 const PRUNE_LOOKS: u64 = 10;
-/// Looks between two questions whether a checkpoint is due.
+/// Looks between two questions whether a checkpoint is due, and segments may go, beside those when a segment was begun.
 const CHECKPOINT_LOOKS: u64 = 600;
+/// Looks between two readings of when the journal was last backed up, and a backup tested.
+const DRILL_LOOKS: u64 = 10;
 
 /// What the keeper needs.
 #[derive(Debug)]
@@ -30,30 +34,45 @@ pub struct KeepPlan {
     pub health: Arc<Health>,
     /// How long things stay.
     pub limits: Limits,
+    /// Data directory.
+    pub data_dir: PathBuf,
+}
+
+/// Where the keeper's housekeeping stands.
+#[derive(Debug, Default)]
+struct Round {
+    /// Next page of pruning.
+    place: PrunePlace,
+    /// Looks so far.
+    looks: u64,
+    /// The newest segment when checkpoints were last thought of; 0 before.
+    segment: u64,
 }
 
 /// Keeps a ledger until it is cancelled.
 pub async fn keep(plan: KeepPlan, stop: CancellationToken) {
     let plan = Arc::new(plan);
-    let mut place = PrunePlace::default();
-    let mut looks = 0_u64;
+    let mut round = Round::default();
     let mut was_well = true;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             () = platform::sleep(LOOK) => {}
         }
-        looks = looks.wrapping_add(1);
-        let (work, at) = (plan.clone(), looks);
+        let work = plan.clone();
         let turn = platform::blocking(move || {
             let is_well = work.tell(was_well);
-            if is_well {
-                work.tidy(at, &mut place);
+            if round.looks.is_multiple_of(DRILL_LOOKS) {
+                work.metrics.drills(&Drills::read(&work.data_dir));
             }
-            (is_well, place)
+            if is_well {
+                work.tidy(&mut round);
+            }
+            round.looks = round.looks.wrapping_add(1);
+            (is_well, round)
         });
         // A panic there is told by the runtime; the next look begins anew.
-        (was_well, place) = turn.await.unwrap_or_default();
+        (was_well, round) = turn.await.unwrap_or_default();
     }
     plan.ledger.close();
 }
@@ -72,18 +91,21 @@ impl KeepPlan {
             None if !was_well => tracing::info!("records can be made again; the node goes on"),
             _ => {}
         }
+        self.metrics.records_refused(failure.as_ref().map(|error| RecordsRefused::of(error.code())));
         self.health.ledger(failure.as_ref().map(|error| Reason::new(error.code(), error.to_string())));
         failure.is_none()
     }
 
-    fn tidy(&self, looks: u64, place: &mut PrunePlace) {
+    fn tidy(&self, round: &mut Round) {
         let now_seconds = platform::now().seconds();
-        if looks.is_multiple_of(PRUNE_LOOKS) {
+        if round.looks.is_multiple_of(PRUNE_LOOKS) {
             let before_seconds = now_seconds.saturating_sub(self.limits.retain_closed_seconds);
-            let pruned = self.ledger.prune(Retention { before_seconds, now_seconds }, place);
+            let pruned = self.ledger.prune(Retention { before_seconds, now_seconds }, &mut round.place);
             told("pruning", pruned.map(|packets| packets as u64).map(Some));
         }
-        if looks.is_multiple_of(CHECKPOINT_LOOKS) {
+        let segment = self.ledger.tip().segment;
+        if segment != round.segment || round.looks.is_multiple_of(CHECKPOINT_LOOKS) {
+            round.segment = segment;
             if self.ledger.checkpoint_due() {
                 let made = self.ledger.checkpoint(now_seconds);
                 told("a checkpoint", made.map(|made| made.map(|made| made.entries)));

@@ -23,6 +23,7 @@ use crate::attestor::{Attestor, Listen, Server};
 use crate::chain::{evidence, Chain};
 use crate::config::{AdapterConfig, Config, PathConfig};
 use crate::failpoint::failpoint;
+use crate::journal::JournalOptions;
 use crate::keystore::{Keystore, KeystoreSigner};
 use crate::platform;
 use crate::relay::{probe, upkeep, Keepers, PathContext, PathRunner, PathWatch, Sender, SenderParts};
@@ -107,7 +108,9 @@ struct Node {
 /// It cannot start, or the journal failed while it ran.
 pub async fn run(config: Config, metrics: Arc<Metrics>, stop: CancellationToken) -> Result<(), WiringError> {
     let health = health_for(&config);
-    let (ledger, report) = Ledger::open(&config.data_dir)?;
+    let segment_bytes_max = config.limits.journal_segment_bytes;
+    let options = JournalOptions { segment_bytes_max, ..JournalOptions::default() };
+    let (ledger, report) = Ledger::open_with(&config.data_dir, options)?;
     let ledger = Arc::new(ledger);
     failpoint("start.opened");
     // Keys are bound to the anchor that holds now, which may be one that a person has set.
@@ -302,6 +305,7 @@ impl Node {
             metrics: self.metrics.clone(),
             health: self.health.clone(),
             limits: self.config.limits,
+            data_dir: self.config.data_dir.clone(),
         };
         let stopped = stop.clone();
         tasks.spawn(async move {

@@ -35,6 +35,22 @@ macro_rules! labels {
 }
 
 labels! {
+    /// Why nothing can be recorded.
+    RecordsRefused {
+        /// A write failed: the disk is full, or broken.
+        Write = "JRN-002",
+        /// What a failed write left cannot be cleared away yet.
+        Recovery = "JRN-009",
+        /// The store cannot be written.
+        Store = "STORE-001",
+        /// The ledger stopped until a restart.
+        Stopped = "STORE-004",
+        /// Records are durable, and the store lacks them.
+        Late = "STORE-007",
+        /// Another code, which readiness and the log tell.
+        Other = "other",
+    }
+
     /// What the sweep found.
     SweepFinding {
         /// A packet that is committed and was not known.
@@ -295,5 +311,13 @@ impl Label for Family {
 
     fn label(self) -> &'static str {
         self.name()
+    }
+}
+
+impl RecordsRefused {
+    /// The value for a stable code.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        Self::VALUES.iter().copied().find(|value| value.label() == code).unwrap_or(Self::Other)
     }
 }

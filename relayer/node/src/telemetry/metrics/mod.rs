@@ -19,14 +19,15 @@ use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
 pub use self::labels::{
     AttestationKind, AttestationOutcome, BlockedReason, Check, CheckVerdict, ClientStatus, ClientUpdateOutcome,
-    EndToEnd, Finality, Label, LogLevel, MethodClass, MisbehaviourStage, Outcome, PacketKind, StoreOperation,
-    SweepFinding, Terminal, TxOutcome,
+    EndToEnd, Finality, Label, LogLevel, MethodClass, MisbehaviourStage, Outcome, PacketKind, RecordsRefused,
+    StoreOperation, SweepFinding, Terminal, TxOutcome,
 };
 pub use self::reference::reference_page;
 pub use self::table::{FamilyInfo, PREFIX, TABLE};
 
 use self::table::Families;
 use crate::attestor::ExclusionCode;
+use crate::store::Drills;
 
 /// What a name that is not in the config is counted as.
 pub const UNCONFIGURED: &str = "unconfigured";
@@ -385,6 +386,38 @@ impl Metrics {
         self.families.journal_unsynced_records.with_label_values::<&str>(&[]).set(integer(unsynced_records));
     }
 
+    /// Why nothing can be recorded now; `None` when it can.
+    pub fn records_refused(&self, why: Option<RecordsRefused>) {
+        for value in RecordsRefused::VALUES {
+            let refused = i64::from(why == Some(*value));
+            self.families.records_refused.with_label_values(&[value.label()]).set(refused);
+        }
+    }
+
+    /// When the journal was last backed up, and a backup tested.
+    pub fn drills(&self, drills: &Drills) {
+        let f = &self.families;
+        let rows = [
+            (
+                drills.backup.unwrap_or_default(),
+                &f.backup_last_success_timestamp_seconds,
+                &f.backup_last_duration_seconds,
+                &f.backup_last_bytes,
+            ),
+            (
+                drills.restore_test.unwrap_or_default(),
+                &f.restore_test_last_success_timestamp_seconds,
+                &f.restore_test_last_duration_seconds,
+                &f.restore_test_last_bytes,
+            ),
+        ];
+        for (drill, at, duration, bytes) in rows {
+            at.with_label_values::<&str>(&[]).set(float(drill.at_seconds));
+            duration.with_label_values::<&str>(&[]).set(float(drill.duration_ms) / 1_000.0);
+            bytes.with_label_values::<&str>(&[]).set(integer(drill.bytes));
+        }
+    }
+
     /// The store did something.
     pub fn store_operation(&self, operation: StoreOperation, outcome: Outcome) {
         self.families.store_operations_total.with_label_values(&[operation.label(), outcome.label()]).inc();
@@ -414,6 +447,8 @@ impl Metrics {
             self.initialise_path(path);
         }
         self.journal(0, 0);
+        self.records_refused(None);
+        self.drills(&Drills::default());
         counters(&f.store_operations_total, &[], &pairs::<StoreOperation, Outcome>());
         counters(&f.log_events_total, &[], &singles::<LogLevel>());
     }

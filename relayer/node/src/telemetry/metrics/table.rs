@@ -158,6 +158,13 @@ families! {
 
     journal_bytes: IntGaugeVec [] = "Size of the journal, in bytes.";
     journal_unsynced_records: IntGaugeVec [] = "Journal records that are written and not yet durable.";
+    records_refused: IntGaugeVec [code] = "1 while nothing can be recorded, and so nothing is signed or sent, under the stable code of the reason; 0 under the others.";
+    backup_last_success_timestamp_seconds: GaugeVec [] = "When the journal was last backed up and the copy checked, in Unix seconds; 0 before.";
+    backup_last_duration_seconds: GaugeVec [] = "How long that took, in seconds.";
+    backup_last_bytes: IntGaugeVec [] = "Size of that backup, in bytes.";
+    restore_test_last_success_timestamp_seconds: GaugeVec [] = "When a backup was last read whole and folded as a restore would, in Unix seconds; 0 before.";
+    restore_test_last_duration_seconds: GaugeVec [] = "How long that took, in seconds.";
+    restore_test_last_bytes: IntGaugeVec [] = "Size of the backup that was tested, in bytes.";
     store_operations_total: IntCounterVec [op, outcome] = "Operations of the store.";
     task_last_progress_timestamp_seconds: GaugeVec [task] = "When a task last made progress, in Unix seconds; 0 before it first did.";
     log_events_total: IntCounterVec [level] = "Log lines, written or filtered out by level.";

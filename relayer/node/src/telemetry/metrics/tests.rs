@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::*;
+use crate::store::Drill;
 
 fn side(chain: &str, client_id: &str) -> SideScope {
     SideScope { chain: chain.to_owned(), client_id: client_id.to_owned() }
@@ -174,6 +175,23 @@ fn each_function_writes_its_series() {
         |m| m.rejection(Family::CometBft, "LC-COMET-001"),
         r#"catenary_verify_rejections_total{code="LC-COMET-001",family="cometbft"} 1"#,
     );
+}
+
+#[test]
+fn what_is_recorded_and_backed_up_has_its_series() {
+    let refused = |code: &'static str| move |m: &Metrics| m.records_refused(Some(RecordsRefused::of(code)));
+    check(refused("JRN-002"), r#"catenary_records_refused{code="JRN-002"} 1"#);
+    check(refused("JRN-005"), r#"catenary_records_refused{code="other"} 1"#);
+    let drills = |m: &Metrics| {
+        let drill = |at_seconds| Some(Drill { at_seconds, duration_ms: 2_500, bytes: 9 });
+        m.drills(&Drills { backup: drill(7), restore_test: drill(8) });
+    };
+    check(drills, "catenary_backup_last_success_timestamp_seconds 7");
+    check(drills, "catenary_backup_last_duration_seconds 2.5");
+    check(drills, "catenary_backup_last_bytes 9");
+    check(drills, "catenary_restore_test_last_success_timestamp_seconds 8");
+    check(drills, "catenary_restore_test_last_duration_seconds 2.5");
+    check(drills, "catenary_restore_test_last_bytes 9");
 }
 
 #[test]

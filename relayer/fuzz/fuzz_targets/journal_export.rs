@@ -1,0 +1,6 @@
+//! libFuzzer on `catenary_node::store::fuzz::export`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| catenary_node::store::fuzz::export(input));
