@@ -82,7 +82,14 @@ impl FeeNode {
     ) -> Result<Self, LocalnetError> {
         let name = if kind == Kind::Geth { "geth" } else { "anvil" };
         let log = dir.path().join(format!("{name}.log"));
-        let node = Node::start(Spec { name: name.to_owned(), program, args, env: Vec::new(), log })?;
+        let node = Node::start(Spec {
+            name: name.to_owned(),
+            program,
+            args,
+            env: Vec::new(),
+            log,
+            survives_full_disks: false,
+        })?;
         let rpc = Rpc::new(format!("http://127.0.0.1:{port}"));
         let node = Self { node, rpc, kind, _dir: dir };
         node.wait("an answer", || Ok(node.height().ok()))?;
