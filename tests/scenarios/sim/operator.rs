@@ -346,6 +346,7 @@ impl Life {
         let restored = restore_ends(&self.ledger, PATH, &ends).expect("a store in memory");
         let (_releases, released) = mpsc::channel(4);
         let runner = PathRunner::new(context.clone(), self.options(), restored, released);
+        let runner = runner.holding_at_most(self.world.plan.open_max);
         let stopped = stop.clone();
         tasks.spawn(async move { probe(context, stopped).await });
         let world = self.world.clone();

@@ -88,6 +88,8 @@ pub(crate) struct Plan {
     pub(crate) timeout_seconds: (u64, u64),
     pub(crate) chunk: usize,
     pub(crate) job_items: usize,
+    /// Most open packets that a member holds.
+    pub(crate) open_max: usize,
     /// When everything goes right again.
     pub(crate) faults_ms: u64,
     pub(crate) endpoints: EndpointFaults,
@@ -113,6 +115,7 @@ impl Plan {
             timeout_seconds: (300, 600),
             chunk: 4,
             job_items: 8,
+            open_max: catenary_core::engine::limits::OPEN_PACKETS_MAX,
             faults_ms: 10_000,
             endpoints: EndpointFaults { latency_ms: 60, ..EndpointFaults::default() },
             peers: PeerFaults::default(),

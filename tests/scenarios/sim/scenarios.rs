@@ -70,6 +70,12 @@ fn many_packets_through_small_jobs() {
     });
 }
 
+/// Found in review: a full engine took no claims, so that nothing told it that its packets had ended, and it stayed full.
+#[test]
+fn a_full_engine_empties_and_takes_what_it_left_out() {
+    check("full", |plan| (plan.transfers, plan.transfers_ms, plan.open_max) = (40, 3_000, 3));
+}
+
 #[test]
 fn peers_that_lose_delay_double_and_lie() {
     check("peers", |plan| plan.peers = PeerFaults { loss: 250, slow: 250, twice: 250, lies: 150 });

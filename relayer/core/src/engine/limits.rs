@@ -2,6 +2,9 @@
 
 /// Most open packets of one path: 100,000 at 2 KiB each is 200 MiB, what a node may spend on one path.
 pub const OPEN_PACKETS_MAX: usize = 100_000;
+/// The share of the most open packets that must be free before what was left out is scanned again, as a divisor: a scan
+/// for each packet that ends would walk over the same blocks again and again.
+pub const ROOM_SHARE: usize = 16;
 /// Most ranges above the watermark of ended sequences. Each gap between two is a packet that is open or whose event was
 /// missed, so with [`OPEN_PACKETS_MAX`] this is far above need.
 pub const CLOSED_GAPS_MAX: usize = 200_000;

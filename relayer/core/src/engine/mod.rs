@@ -50,8 +50,9 @@
 //!
 //! # What an attacker can grow
 //!
-//! Each open packet cost its sender a transaction; at most [`limits::OPEN_PACKETS_MAX`] are held, and then the scan
-//! waits until some have ended. Each stands in at most three places of the schedule.
+//! Each open packet cost its sender a transaction; at most [`limits::OPEN_PACKETS_MAX`] are held. Then claims of others
+//! are left out, which is told, while those of packets that are held still move them on: so a full engine empties, and
+//! its driver has the rest scanned again. Each packet stands in at most three places of the schedule.
 //! The set of ended sequences is a watermark and the gaps above it, bounded by [`limits::CLOSED_GAPS_MAX`].
 
 mod closed;
@@ -92,6 +93,8 @@ pub struct Engine {
     pub(crate) last_lane: BTreeMap<(Side, JobKind), Lane>,
     /// Impossible transitions seen; not zero means a bug, and is alerted on.
     pub(crate) impossible: u64,
+    /// Most open packets.
+    open_max: usize,
 }
 
 impl Engine {
@@ -109,7 +112,15 @@ impl Engine {
             progress: BTreeMap::new(),
             last_lane: BTreeMap::new(),
             impossible: 0,
+            open_max: limits::OPEN_PACKETS_MAX,
         }
+    }
+
+    /// The same, which holds fewer open packets.
+    #[must_use]
+    pub fn holding_at_most(mut self, packets: usize) -> Self {
+        self.open_max = packets.clamp(1, limits::OPEN_PACKETS_MAX);
+        self
     }
 
     /// Open packets, by key.
@@ -140,10 +151,16 @@ impl Engine {
         self.impossible
     }
 
-    /// Whether the engine takes no more packets: the scan waits until some have ended.
+    /// How many more packets it takes; claims of others are left out while there is no room.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.packets.len() >= limits::OPEN_PACKETS_MAX
+    pub fn room(&self) -> usize {
+        self.open_max.saturating_sub(self.packets.len())
+    }
+
+    /// Whether there is so much room that what was left out is worth another scan: a sixteenth of all.
+    #[must_use]
+    pub fn has_much_room(&self) -> bool {
+        self.room() >= self.open_max.div_ceil(limits::ROOM_SHARE)
     }
 
     /// Puts back a packet that the store kept. Used at start, before any event.

@@ -90,6 +90,9 @@ impl Engine {
             entry.packet = packet;
             return if news { vec![Effect::Entered { key }] } else { Vec::new() };
         }
+        if self.room() == 0 {
+            return vec![Effect::NoRoom { side: source, height }];
+        }
         let mut entry = Entry::new(packet, State::Sent, at);
         entry.sent_height = height;
         entry.lane = self.lane_of(source, height);
@@ -108,6 +111,9 @@ impl Engine {
         self.progressed(JobKind::Recv, key, height);
         if self.is_closed(&key) {
             return Vec::new();
+        }
+        if self.room() == 0 && !self.packets.contains_key(&key) {
+            return vec![Effect::NoRoom { side: source.other(), height }];
         }
         let lane = self.lane_of(source.other(), height);
         let entry = self.packets.entry(key).or_insert_with(|| Entry { lane, ..Entry::new(packet, State::Sent, at) });

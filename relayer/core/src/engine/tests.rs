@@ -121,6 +121,29 @@ fn claims_move_a_packet_as_the_table_says() {
 }
 
 #[test]
+fn a_full_engine_takes_only_claims_of_what_it_holds() {
+    let mut engine = engine("alpha").holding_at_most(2);
+    for sequence in [1, 2] {
+        assert_eq!(engine.step(sent(sequence)).len(), 1);
+    }
+    assert_eq!((engine.room(), engine.has_much_room()), (0, false));
+    // Others are left out, by whichever claim they come, and told with where they are scanned again.
+    assert_eq!(engine.step(sent(3)), [Effect::NoRoom { side: Side::A, height: 90 }]);
+    assert_eq!(engine.step(wrote_ack(3)), [Effect::NoRoom { side: Side::B, height: 95 }]);
+    assert!(engine.packet(&Key { sequence: 3, ..KEY }).is_none());
+    // What is held moves on and ends.
+    assert_eq!(engine.step(sent(1)), []);
+    assert_eq!(engine.step(wrote_ack(2)), [Effect::Entered { key: Key { sequence: 2, ..KEY } }]);
+    assert_eq!(engine.step(acknowledged(1)), [Effect::Entered { key: KEY }]);
+    let job = engine.due().into_iter().find(|job| job.kind == JobKind::Confirm).expect("it is confirmed");
+    let ended = finish(&mut engine, &job, &ItemOutcome::Closed(Outcome::Acknowledged));
+    assert!(matches!(ended.as_slice(), [Effect::Ended { .. }]), "{ended:?}");
+    assert_eq!((engine.room(), engine.has_much_room()), (1, true));
+    assert_eq!(engine.step(wrote_ack(3)).len(), 1, "there is room again");
+    assert_eq!(engine.step(sent(1)), [], "what has ended needs no room");
+}
+
+#[test]
 fn a_packet_goes_from_sent_to_ended() {
     let mut engine = engine(operator(0, JobKind::Recv));
     let _ = engine.step(sent(1));

@@ -301,6 +301,14 @@ pub enum Effect {
         /// Height of the claim.
         height: u64,
     },
+    /// A claim of a packet that is not held was left out, since as many are held as may be: its side is scanned again from
+    /// its height once some have ended.
+    NoRoom {
+        /// Side of the claim.
+        side: Side,
+        /// Height of the claim.
+        height: u64,
+    },
     /// A packet ended: journal it.
     Ended {
         /// Packet.

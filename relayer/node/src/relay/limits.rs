@@ -2,6 +2,8 @@
 
 /// Batches of claims waiting for the engine: a scan that is ahead waits.
 pub const CLAIM_BATCHES: usize = 8;
+/// Milliseconds between two scans for what a full engine left out while there is only a little room: a minute.
+pub const GO_BACK_MS: u128 = 60_000;
 /// Blocks of one scan request: small enough that a batch of claims is handled at once.
 pub const SCAN_BLOCKS: u64 = 50;
 /// Milliseconds between looks for a receipt: about a third of a block.
@@ -10,6 +12,9 @@ pub const RECEIPT_POLL_MS: u64 = 300;
 pub const RECEIPT_POLLS_MAX: u32 = 200;
 /// Looks after which the same bytes are broadcast again: about ten seconds, in case the pool lost them.
 pub const REBROADCAST_POLLS: u32 = 33;
+/// Milliseconds for which an endpoint is not believed that shows nonces as unused which were seen used: a minute, in which
+/// one that is behind has caught up or was left out.
+pub const FLOOR_PATIENCE_MS: u64 = 60_000;
 /// Looks at a chain whose endpoint seems to be behind, before it is believed: about three seconds.
 pub const LAG_LOOKS: u32 = 10;
 /// Transactions of one key on their way on a chain that takes the next nonce before the last one is included (Cosmos):
@@ -39,8 +44,9 @@ pub const SWEEP_DRIFT_SECONDS: u64 = 10;
 pub const SWEEP_WAITS_MAX: u32 = 30;
 /// Questions of the sweep that wait for the runner: it asks one at a time.
 pub const SWEEP_ASKS: usize = 1;
-/// Longest time between two looks at an on-chain client, in milliseconds: three requests a path and side.
-pub const UPKEEP_MS_MAX: u64 = 30_000;
+/// Longest time between two looks at an on-chain client, in milliseconds: a minute, as for attestation clients; two
+/// requests a path and side, and one to the chain that it judges.
+pub const UPKEEP_MS_MAX: u64 = 60_000;
 /// By what factor deliveries take longer, in transactions, while any number of clients are refreshed at once: at most one
 /// refresh goes before each of theirs, since one a key is on its way.
 pub const REFRESH_FACTOR: usize = 2;

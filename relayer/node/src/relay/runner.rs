@@ -49,6 +49,10 @@ pub struct PathRunner {
     releases: mpsc::Receiver<Key>,
     reported: Option<std::time::Instant>,
     sweep_every: Option<Duration>,
+    /// Lowest height of each side from which claims were left out, since the engine was full.
+    left_out: [Option<u64>; 2],
+    /// When a scan was last sent back for what was left out.
+    sent_back: Option<std::time::Instant>,
 }
 
 /// What the tasks of a path bring its runner.
@@ -86,7 +90,16 @@ impl PathRunner {
             releases,
             reported: None,
             sweep_every: None,
+            left_out: [None, None],
+            sent_back: None,
         }
+    }
+
+    /// Holds fewer open packets than it may.
+    #[must_use]
+    pub fn holding_at_most(mut self, packets: usize) -> Self {
+        self.engine = self.engine.holding_at_most(packets);
+        self
     }
 
     /// Sweeps as well: at the start, and then this often.
@@ -140,6 +153,7 @@ impl PathRunner {
             self.go_on_with_clients(rewinds)?;
             self.start_jobs();
             self.report();
+            self.go_back(rewinds);
             // In a fixed order, so that a simulation can be repeated; claims come last, since they come in crowds.
             tokio::select! {
                 biased;
@@ -148,12 +162,12 @@ impl PathRunner {
                 Some(done) = self.jobs.join_next() => {
                     // A job that panicked is a bug of ours: the node stops, loudly, and starts again from its journal.
                     let (job, items) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-                    self.step(vec![Event::JobDone { job, items }], Vec::new(), rewinds)?;
+                    self.step(vec![Event::JobDone { job, items }], None, rewinds)?;
                 }
                 Ok(()) = head_a.changed() => self.head(Side::A, head_a),
                 Ok(()) = head_b.changed() => self.head(Side::B, head_b),
-                Some(key) = self.releases.recv() => self.step(vec![Event::Release { key }], Vec::new(), rewinds)?,
-                Some(batch) = inbox.claims.recv(), if !self.engine.is_full() => self.take_claims(batch, rewinds)?,
+                Some(key) = self.releases.recv() => self.step(vec![Event::Release { key }], None, rewinds)?,
+                Some(batch) = inbox.claims.recv() => self.take_claims(batch, rewinds)?,
             }
         }
     }
@@ -211,37 +225,72 @@ impl PathRunner {
         job.items.iter().filter_map(|key| Some((*key, self.engine.packet(key)?.clone()))).collect()
     }
 
+    /// Once there is room, the scans go back to what was left out; now and then for a little room as well, since a path
+    /// may stay nearly full.
+    fn go_back(&mut self, rewinds: &[mpsc::Sender<u64>]) {
+        if self.left_out == [None, None] || self.engine.room() == 0 {
+            return;
+        }
+        let now = platform::monotonic();
+        let rested = |last: std::time::Instant| now.duration_since(last).as_millis() >= limits::GO_BACK_MS;
+        if !self.engine.has_much_room() && !self.sent_back.is_none_or(rested) {
+            return;
+        }
+        self.sent_back = Some(now);
+        for (left_out, rewind) in self.left_out.iter_mut().zip(rewinds) {
+            // A full channel means that a rewind is waiting already; the next turn asks again.
+            if left_out.is_some_and(|height| rewind.try_send(height).is_ok()) {
+                *left_out = None;
+            }
+        }
+    }
+
     fn take_claims(&mut self, batch: ClaimBatch, rewinds: &[mpsc::Sender<u64>]) -> Result<(), StoreError> {
-        let ClaimBatch { side, upto, claims } = batch;
+        let ClaimBatch { side, from, upto, claims } = batch;
         let at = platform::now();
         let events = claims
             .into_iter()
             .map(|claim| Event::Claim { side, height: claim.height, event: claim.event, at })
             .collect();
-        let mut records = Vec::new();
-        let [a, b] = &mut self.cursors;
-        let cursor = if side == Side::A { a } else { b };
-        if upto > *cursor {
-            *cursor = upto;
-            let chain = cursor_name(&self.context.name, self.context.side(side).chain.name());
-            records.push(Record::Cursor(Cursor { chain, height: upto }));
-        }
-        self.step(events, records, rewinds)
+        self.step(events, Some((side, from, upto)), rewinds)
     }
 
-    /// Steps the engine and journals what changed, in one batch with `extra`.
+    /// Moves the cursor of a side over a range that was taken, but never over a claim that was left out, nor over a gap
+    /// below the range.
+    fn move_cursor(&mut self, (side, from, upto): (Side, u64, u64), no_room: Option<u64>) -> Option<Record> {
+        let index = usize::from(side == Side::B);
+        let cursor = self.cursors.get_mut(index)?;
+        // What comes by the sweep belongs to no range, and is found again by the next round.
+        if upto == 0 {
+            return None;
+        }
+        if let (Some(height), Some(left_out)) = (no_room, self.left_out.get_mut(index)) {
+            *left_out = Some(left_out.map_or(height, |lowest| lowest.min(height)));
+        }
+        let to = no_room.map_or(upto, |height| upto.min(height.saturating_sub(1)));
+        if to <= *cursor || from > cursor.saturating_add(1) {
+            return None;
+        }
+        *cursor = to;
+        let chain = cursor_name(&self.context.name, self.context.side(side).chain.name());
+        Some(Record::Cursor(Cursor { chain, height: to }))
+    }
+
+    /// Steps the engine and journals what changed, in one batch with the cursor of the range that brought it.
     fn step(
         &mut self,
         events: Vec<Event>,
-        extra: Vec<Record>,
+        range: Option<(Side, u64, u64)>,
         rewinds: &[mpsc::Sender<u64>],
     ) -> Result<(), StoreError> {
         let mut records = Vec::new();
+        let mut no_room: Option<u64> = None;
         for event in events {
             for effect in self.engine.step(event) {
                 match effect {
                     Effect::Entered { key } => records.extend(self.entered(key)),
                     Effect::Ended { key, entry, outcome } => records.push(self.ended(key, &entry, outcome)),
+                    Effect::NoRoom { height, .. } => no_room = Some(no_room.map_or(height, |low| low.min(height))),
                     Effect::Rescan { side, height } => {
                         let index = usize::from(side == Side::B);
                         // A full channel means that a rewind is waiting already; the next refusal asks again.
@@ -250,6 +299,7 @@ impl PathRunner {
                 }
             }
         }
+        let extra: Vec<Record> = range.and_then(|range| self.move_cursor(range, no_room)).into_iter().collect();
         // An idle chain moves its cursor every block; alone it is not worth an fsync each, since scanning a few
         // blocks again is harmless.
         let idle = records.is_empty();

@@ -21,7 +21,9 @@ use crate::platform;
 #[derive(Debug)]
 pub(super) struct ClaimBatch {
     pub(super) side: Side,
-    /// All claims up to this height are in this batch or were in one before.
+    /// First height of the range.
+    pub(super) from: u64,
+    /// Last height of the range: all claims of it are in this batch. 0 for claims that belong to no range.
     pub(super) upto: u64,
     pub(super) claims: Vec<EventClaim>,
 }
@@ -84,7 +86,7 @@ impl Scan {
                 self.context.observer.scanning(&self.context.name, self.side, Ok(()));
                 self.cursor = to;
                 failpoint("scan.taken");
-                self.claims.send(ClaimBatch { side: self.side, upto: to, claims }).await.is_ok()
+                self.claims.send(ClaimBatch { side: self.side, from, upto: to, claims }).await.is_ok()
             }
             Err(error) => {
                 self.context.observer.endpoint_failed(side.chain.name(), error.code());

@@ -332,7 +332,7 @@ impl Sweeper {
             return Ok(());
         }
         // No cursor moves by it.
-        self.claims.send(ClaimBatch { side, upto: 0, claims }).await.map_err(|_| Stopped)
+        self.claims.send(ClaimBatch { side, from: 0, upto: 0, claims }).await.map_err(|_| Stopped)
     }
 
     /// Open packets whose commitments are proven gone: a job confirms how they ended.
