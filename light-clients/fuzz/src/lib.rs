@@ -19,6 +19,7 @@ pub mod bft;
 pub mod cometbft;
 pub mod contract;
 pub mod edits;
+pub mod grandpa;
 pub mod ibft2;
 pub mod mpt;
 pub mod mutate;
@@ -59,4 +60,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ics23_proof", run: cometbft::proof, seeds: cometbft::proof_seeds },
     Target { name: "cometbft_edits", run: edits::updates, seeds: edits::seeds },
     Target { name: "ics23_edits", run: edits::ics23, seeds: edits::seeds },
+    Target { name: "trie_proof", run: grandpa::proof, seeds: grandpa::proof_seeds },
+    Target { name: "grandpa_advance", run: grandpa::advance, seeds: grandpa::update_seeds },
+    Target { name: "grandpa_misbehaviour", run: grandpa::misbehaviour, seeds: grandpa::evidence_seeds },
+    Target { name: "grandpa_restore", run: grandpa::restore, seeds: grandpa::state_seeds },
 ];

@@ -86,6 +86,10 @@ bodies!(
     ics23_proof,
     cometbft_edits,
     ics23_edits,
+    trie_proof,
+    grandpa_advance,
+    grandpa_misbehaviour,
+    grandpa_restore,
 );
 
 #[test]

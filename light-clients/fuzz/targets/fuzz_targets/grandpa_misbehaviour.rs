@@ -1,0 +1,6 @@
+//! libFuzzer on `catenary_fuzz::grandpa::misbehaviour`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| catenary_fuzz::grandpa::misbehaviour(input));
