@@ -39,6 +39,8 @@ pub mod proof;
 pub mod qbft;
 pub mod quorum;
 pub mod rlp;
+#[cfg(any(test, feature = "sealing"))]
+pub mod sealing;
 #[cfg(any(test, feature = "test-util"))]
 pub mod testing;
 pub mod trust;

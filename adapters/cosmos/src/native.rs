@@ -8,6 +8,7 @@
 //! h - 1. What `abci_query` proves at h - 1 is proven to the client at h.
 
 use catenary_api::{Call, ClientClaim, ClientMessage, NativeClaim, NativeState};
+use catenary_light_clients::cometbft::{split_update, UpdateParts};
 use catenary_light_clients::{Hash32, Timestamp};
 use catenary_protocol::handler::tendermint_proto::{
     ClientState, ConsensusState, Fraction, Header, MerkleRoot, Misbehaviour, Seconds, CLIENT_STATE, CONSENSUS_STATE,
@@ -28,17 +29,6 @@ use crate::setup::{call, check_client};
 pub const TRUST_LEVEL: (u64, u64) = (1, 3);
 /// Where upgrades are committed (ibc-go `UpgradePath`); no upgrade is ever read there by this project.
 const UPGRADE_PATH: [&str; 2] = ["upgrade", "upgradedIBCState"];
-
-/// The parts of an update, in the encoding of `catenary_light_clients::cometbft`.
-#[derive(Clone, PartialEq, Message)]
-struct Parts {
-    #[prost(bytes = "vec", tag = "1")]
-    signed_header: Vec<u8>,
-    #[prost(bytes = "vec", optional, tag = "2")]
-    validators: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "3")]
-    next_validators: Option<Vec<u8>>,
-}
 
 /// How long and how strictly a client believes a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +51,8 @@ fn wrong(field: &'static str, got: impl ToString, reason: impl ToString) -> Erro
     Error::Argument { field, got: shorten(&got.to_string()), reason: reason.to_string() }
 }
 
-fn parts(update: &[u8]) -> Result<(Parts, raw::Header)> {
-    let parts = Parts::decode(update).map_err(|error| wrong("update", update.len(), error))?;
+fn parts(update: &[u8]) -> Result<(UpdateParts, raw::Header)> {
+    let parts = split_update(update).map_err(|error| wrong("update", update.len(), error))?;
     let signed = raw::SignedHeader::decode(parts.signed_header.as_slice());
     let signed = signed.map_err(|error| wrong("signed_header", parts.signed_header.len(), error))?;
     let header = signed.header.ok_or_else(|| wrong("signed_header", "nothing", "a header is in it"))?;

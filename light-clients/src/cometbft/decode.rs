@@ -91,13 +91,39 @@ pub fn encode_update(signed_header: &[u8], validators: Option<&[u8]>, next_valid
     envelope.encode_to_vec()
 }
 
-/// Decodes an update.
-pub(super) fn update(bytes: &[u8]) -> Result<Update, CometBftError> {
+/// The parts of an update, each as it was encoded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdateParts {
+    /// A `tendermint.types.SignedHeader`.
+    pub signed_header: Vec<u8>,
+    /// The `tendermint.types.ValidatorSet` of its `validators_hash`, where it was sent along.
+    pub validators: Option<Vec<u8>>,
+    /// The same of its `next_validators_hash`.
+    pub next_validators: Option<Vec<u8>>,
+}
+
+/// Takes an update apart, strictly and within its bound; the parts themselves are not looked at. What
+/// [`encode_update`] joins.
+///
+/// # Errors
+/// It is too long, no update, or not the one encoding of what it decodes to.
+pub fn split_update(bytes: &[u8]) -> Result<UpdateParts, CometBftError> {
+    let Envelope { signed_header, validators, next_validators } = envelope(bytes)?;
+    Ok(UpdateParts { signed_header, validators, next_validators })
+}
+
+fn envelope(bytes: &[u8]) -> Result<Envelope, CometBftError> {
     if bytes.len() > MAX_UPDATE_BYTES {
         return Err(CometBftError::TooLarge { got: bytes.len(), max: MAX_UPDATE_BYTES });
     }
     let envelope = Envelope::decode(bytes).map_err(|_| CometBftError::Decode { what: "update" })?;
     canonical("update", bytes, &envelope.encode_to_vec())?;
+    Ok(envelope)
+}
+
+/// Decodes an update.
+pub(super) fn update(bytes: &[u8]) -> Result<Update, CometBftError> {
+    let envelope = envelope(bytes)?;
     // Entries are counted before anything is allocated for them.
     let mut slots = 0usize;
     for commit in fields("signed_header", &envelope.signed_header, 2)? {

@@ -58,7 +58,7 @@ mod tests;
 mod types;
 mod verify;
 
-pub use decode::{encode_update, MAX_UPDATE_BYTES};
+pub use decode::{encode_update, split_update, UpdateParts, MAX_UPDATE_BYTES};
 pub use saved::SAVED_HEADERS;
 pub use types::{CometBftError, Config, MAX_CHAIN_ID_BYTES, MAX_TOTAL_POWER, MAX_VALIDATORS};
 

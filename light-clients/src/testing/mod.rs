@@ -1,9 +1,5 @@
-//! Keys, sealed headers and small tries for tests, fuzz corpora, benches and devnets, of this crate and of others
-//! (feature `test-util`). No chain of value is ever judged by anything here.
-//!
-//! What a devnet of the EVM families takes from here: [`Key`] (from a number, or from secret bytes), [`HeaderSpec`]
-//! to encode, seal and hash headers in either [`Encoding`], with the validators in the header or (QBFT only, by
-//! [`HeaderSpec::without_validators`]) in a contract, and [`validator_slots`], the storage of such a contract.
+//! Keys, chains of sealed headers and small tries for tests, fuzz corpora and benches, of this crate and of others
+//! (feature `test-util`), on what [`sealing`](crate::sealing) encodes. No chain of value is ever judged by anything here.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,9 +18,11 @@ mod keys;
 mod trie;
 
 #[cfg(any(feature = "qbft", feature = "ibft2"))]
-pub use contract::{contract_state, item_slot, set_proof, validator_slots, ContractNetwork, VALIDATOR_CONTRACT};
+pub use contract::{contract_state, set_proof, ContractNetwork, VALIDATOR_CONTRACT};
 #[cfg(any(feature = "qbft", feature = "ibft2"))]
-pub use headers::{vote, Encoding, HeaderSpec, Network, COMMITMENT_SLOT, EMPTY_OMMERS, TRUST};
-pub use keys::{keys, Key};
+pub use headers::{vote, Network, COMMITMENT_SLOT, TRUST};
+pub use keys::keys;
 #[cfg(any(feature = "qbft", feature = "ibft2"))]
-pub use trie::{compact, EvmState, Trie};
+pub use trie::{EvmState, Trie};
+
+pub use crate::sealing::{compact, item_slot, validator_slots, Encoding, HeaderSpec, Key, EMPTY_OMMERS};

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::crypto::{keccak256, Address};
 use crate::proof::mpt::{encode_proof, EMPTY_CODE_HASH, EMPTY_ROOT};
 use crate::rlp;
+use crate::sealing::compact;
 use crate::verdict::{Hash32, Root};
 
 /// A trie with keys of 32 bytes. Every root and proof is computed anew: for small tries.
@@ -95,17 +96,6 @@ fn put_reference(payload: &mut Vec<u8>, node: &[u8]) {
     } else {
         rlp::put_bytes(payload, &keccak256(&[node]).0);
     }
-}
-
-/// Hex-prefix encoding (Yellow Paper, appendix C).
-#[must_use]
-pub fn compact(nibbles: &[u8], leaf: bool) -> Vec<u8> {
-    let flag = if leaf { 0x20 } else { 0 };
-    let (first, rest) = match nibbles.len() % 2 {
-        0 => (flag, nibbles),
-        _ => (flag | 0x10 | nibbles[0], &nibbles[1..]),
-    };
-    core::iter::once(first).chain(rest.chunks(2).map(|pair| pair[0] << 4 | pair[1])).collect()
 }
 
 /// An EVM state: accounts with storage.

@@ -86,17 +86,21 @@ fn a_header_names_the_height_that_it_is_judged_from() {
 
 #[test]
 fn the_announced_set_is_the_trusted_one() {
-    let own = Parts::decode(update(|_| {}).as_slice()).unwrap();
+    let own = split_update(&update(|_| {})).unwrap();
+    let joined = |parts: &UpdateParts| {
+        let UpdateParts { signed_header, validators, next_validators } = parts;
+        encode_update(signed_header, validators.as_deref(), next_validators.as_deref())
+    };
     let set = raw::ValidatorSet::decode(own.validators.clone().unwrap().as_slice()).unwrap();
     let next = raw::ValidatorSet { validators: set.validators[..2].to_vec(), ..set };
-    let trusted = Parts { next_validators: Some(next.encode_to_vec()), ..own.clone() };
-    let message = update_message(&update(|_| {}), &trusted.encode_to_vec()).unwrap();
+    let trusted = UpdateParts { next_validators: Some(next.encode_to_vec()), ..own.clone() };
+    let message = update_message(&update(|_| {}), &joined(&trusted)).unwrap();
     let header: Header = decode_strict("header", &message.value).unwrap();
     let got = raw::ValidatorSet::decode(header.trusted_validators.unwrap().as_slice()).unwrap();
     assert_eq!(got.validators, next.validators, "what the trusted header announced, where it is another set");
 
-    let bare = Parts { validators: None, next_validators: None, ..own };
-    for (update, trusted) in [(bare.encode_to_vec(), update(|_| {})), (update(|_| {}), bare.encode_to_vec())] {
+    let bare = UpdateParts { validators: None, next_validators: None, ..own };
+    for (update, trusted) in [(joined(&bare), update(|_| {})), (update(|_| {}), joined(&bare))] {
         let got = update_message(&update, &trusted).map(|message| message.value);
         assert!(matches!(got, Err(Error::Argument { .. })), "no set came along: {got:?}");
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use alloy_primitives::{Address, Bloom, BloomInput, Log, B256, U256};
 use catenary_light_clients::rlp::{put_bytes, put_list, put_uint};
-use catenary_light_clients::testing::HeaderSpec;
+use catenary_light_clients::sealing::HeaderSpec;
 use serde_json::{json, Map, Value};
 
 use super::consensus::Consensus;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
 use catenary_light_clients::crypto::{keccak256, Address as Validator};
-use catenary_light_clients::testing::{HeaderSpec, EMPTY_OMMERS};
+use catenary_light_clients::sealing::{HeaderSpec, EMPTY_OMMERS};
 use catenary_light_clients::Hash32;
 use revm::context::result::InvalidTransaction;
 use tokio::sync::watch;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::U256;
 use catenary_light_clients::crypto::{keccak256, Address};
 use catenary_light_clients::quorum::two_thirds_of;
-use catenary_light_clients::testing::{validator_slots, Encoding, HeaderSpec, Key};
+use catenary_light_clients::sealing::{validator_slots, Encoding, HeaderSpec, Key};
 
 use super::fault::EvmFault;
 use super::state::State;
@@ -228,6 +228,7 @@ pub(super) fn seal(
         }
         _ => sealers.into_iter().take(needed).collect(),
     };
-    header.seal(&seals);
+    // Without its seals no light client believes it, so a key that does not sign stops the chain and nothing else.
+    let _ = header.try_seal(&seals);
     header
 }

@@ -12,7 +12,7 @@ use alloy_primitives::B256;
 use catenary_light_clients::crypto::keccak256;
 use catenary_light_clients::proof::mpt::EMPTY_ROOT;
 use catenary_light_clients::rlp::{put_bytes, put_list};
-use catenary_light_clients::testing::compact;
+use catenary_light_clients::sealing::compact;
 
 /// What a leaf holds.
 pub(super) trait Value: Clone {

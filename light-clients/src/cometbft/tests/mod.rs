@@ -11,6 +11,7 @@
 
 mod commits;
 mod sets;
+mod split;
 mod state;
 
 use alloc::vec::Vec;
