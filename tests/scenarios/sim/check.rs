@@ -297,6 +297,7 @@ impl World {
     pub(crate) fn check_entered(&self, member: usize, key: Key, entry: &Entry) {
         let source = side_index(key.source);
         self.note(format!("member {member} packet {source}/{} {}", key.sequence, name(&entry.state)));
+        self.waits.fetch_add(u64::from(entry.waits_for().is_some()), std::sync::atomic::Ordering::Relaxed);
         let fates = self.fates();
         let fate = fates.get(&(source, key.sequence));
         let is_true = match &entry.state {

@@ -37,6 +37,8 @@ pub(crate) struct Report {
     /// Commits that each member's journal has made.
     pub(crate) commits: Vec<u64>,
     pub(crate) packets: usize,
+    /// How often a packet began to wait for an on-chain client.
+    pub(crate) waits: u64,
     pub(crate) virtual_ms: u64,
 }
 
@@ -339,6 +341,7 @@ impl Driver {
             digest: self.world.digest(),
             tail: self.world.tail(),
             commits: self.world.members.iter().map(|member| member.commits.load(Ordering::Relaxed)).collect(),
+            waits: self.world.waits.load(Ordering::Relaxed),
             packets: fates.len(),
             virtual_ms: simulation::elapsed_ms(),
         }

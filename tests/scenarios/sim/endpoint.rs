@@ -234,7 +234,16 @@ impl ChainSource for Endpoint {
 
     async fn client(&self, _: &str) -> Result<Option<ClientClaim>> {
         self.request().await?;
-        Ok(None)
+        let plan = &self.world.plan;
+        Ok(plan.frozen.then(|| ClientClaim {
+            attestors: Vec::new(),
+            min_required_sigs: 1,
+            latest_height: 0,
+            frozen: self.chain == 1 && self.world.is_faulty(),
+            counterparty: None,
+            location: String::new(),
+            native: None,
+        }))
     }
 }
 

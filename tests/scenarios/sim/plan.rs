@@ -96,6 +96,8 @@ pub(crate) struct Plan {
     pub(crate) peers: PeerFaults,
     pub(crate) chains: ChainFaults,
     pub(crate) crashes: Vec<Crash>,
+    /// Endpoints say that the second chain's client is frozen, until everything goes right again.
+    pub(crate) frozen: bool,
     /// When the members' clocks jump, and by how much they are wrong then.
     pub(crate) clock: Vec<(u64, i64)>,
 }
@@ -121,6 +123,7 @@ impl Plan {
             peers: PeerFaults::default(),
             chains: ChainFaults::default(),
             crashes: Vec::new(),
+            frozen: false,
             clock: Vec::new(),
         }
     }

@@ -125,6 +125,19 @@ fn blocks_that_are_replaced_before_they_are_final() {
     });
 }
 
+/// Nothing is sent to a client that is said to be frozen, neither packets nor acknowledgements nor refunds; once it is
+/// said to be active all of it goes on, without a person.
+#[test]
+fn a_client_that_is_frozen_for_a_while() {
+    for seed in 1..=3 {
+        let mut plan = Plan::calm(seed);
+        (plan.frozen, plan.faults_ms) = (true, 90_000);
+        let report = run(&plan, None);
+        expect_good("frozen", &plan, &report);
+        assert!(report.packets > 0 && report.waits > 0, "seed {seed}: nothing waited");
+    }
+}
+
 #[test]
 fn clocks_that_jump() {
     check("clock", |plan| {

@@ -64,6 +64,8 @@ pub(crate) struct World {
     chains: [Mutex<Chain>; 2],
     pub(crate) members: Vec<Member>,
     pub(crate) faults: AtomicBool,
+    /// How often a packet began to wait for an on-chain client.
+    pub(crate) waits: AtomicU64,
     trace: Mutex<Trace>,
     violations: Mutex<Vec<String>>,
     _dir: tempfile::TempDir,
@@ -93,6 +95,7 @@ impl World {
             chains: chains.map(Mutex::new),
             members,
             faults: AtomicBool::new(true),
+            waits: AtomicU64::new(0),
             trace: Mutex::default(),
             violations: Mutex::default(),
             _dir: dir,
