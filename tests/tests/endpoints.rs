@@ -11,10 +11,10 @@ use catenary_devnet::evm::{Branch, EvmConfig, EvmDevnet, EvmFault};
 use catenary_devnet::fault::{lies, Answer, Change, Lies};
 use catenary_devnet::wire::Endpoint;
 use catenary_light_clients::qbft::{Config, Qbft};
-use catenary_light_clients::{Anchor, Family, LightClient, Rejection, Status, TrustOptions};
-use catenary_node::chain::endpoints::{Call, EndpointObserver, Endpoints, LeftOut, Member, Standing, Went};
+use catenary_light_clients::{Anchor, Family, LightClient, TrustOptions};
+use catenary_node::chain::endpoints::{Call, EndpointObserver, Endpoints, LeftOut, Member, Standing, Unobserved, Went};
 use catenary_node::chain::hint::Hint;
-use catenary_node::chain::{Adapter, Admission, Chain, ChainObserver, ChainOptions, ChainParts, HasClient, Stop};
+use catenary_node::chain::{Adapter, Admission, Chain, ChainOptions, ChainParts, HasClient};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,16 +28,6 @@ const TRUST: TrustOptions = TrustOptions {
     allow_no_fault_tolerance: true,
     retain_heights: 1_000,
 };
-
-struct Silent;
-
-impl ChainObserver for Silent {
-    fn checked(&self, _: &'static str, _: Result<(), &Rejection>, _: Duration) {}
-    fn advanced(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn froze(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn stopped(&self, _: Option<&Stop>) {}
-    fn endpoint_failed(&self, _: &'static str) {}
-}
 
 /// What is told of endpoints, in order: the name, and `up` or the code.
 #[derive(Default)]
@@ -145,7 +135,7 @@ impl Rig {
             endpoints: Arc::new(Endpoints::new("test", members, told.clone())),
             client: None,
             admission: Arc::new(FromAnchor(anchor)),
-            observer: Arc::new(Silent),
+            observer: Arc::new(Unobserved),
         };
         let chain = Arc::new(Chain::over(options, parts));
         let stop = CancellationToken::new();

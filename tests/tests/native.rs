@@ -1,13 +1,14 @@
 //! A native path between two CometBFT devnets, set up and run by the program as an operator does it: each chain's
 //! client believes the other chain's validators, and nobody attests anything.
-#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "native/rig.rs"]
-mod rig;
-
 use catenary_devnet::cometbft::CometFault;
-use rig::{voucher, Proxy, Rig, Wish, CHAINS, CLIENT, DENOM, PATH, SUBSTITUTE};
+use catenary_tests::native::devnets::{Proxy, Rig, Wish, DENOM};
+use catenary_tests::native::{Terms, CHAINS, CLIENT, PATH, SUBSTITUTE};
+
+fn voucher() -> String {
+    catenary_tests::native::voucher(DENOM)
+}
 
 const EAST: usize = 0;
 const WEST: usize = 1;
@@ -26,17 +27,17 @@ async fn value_goes_both_ways_and_comes_back_where_it_is_refused_or_late() {
     }
 
     rig.run().await;
-    assert_eq!(rig.transfer(EAST, DENOM, 500, &[]), "acknowledged");
+    assert_eq!(rig.transfer(EAST, (DENOM, 500), &[]), "acknowledged");
     assert_eq!((rig.holds(EAST, DENOM), rig.holds(WEST, &voucher())), (999_500, 500));
-    assert_eq!(rig.transfer(WEST, &voucher(), 200, &[]), "acknowledged", "and home again");
+    assert_eq!(rig.transfer(WEST, (&voucher(), 200), &[]), "acknowledged", "and home again");
     assert_eq!((rig.holds(EAST, DENOM), rig.holds(WEST, &voucher())), (999_700, 300));
-    assert_eq!(rig.transfer(WEST, DENOM, 70, &[]), "acknowledged", "the other chain's own");
+    assert_eq!(rig.transfer(WEST, (DENOM, 70), &[]), "acknowledged", "the other chain's own");
     assert_eq!((rig.holds(WEST, DENOM), rig.holds(EAST, &voucher())), (999_930, 70));
 
     let nobody = ["--receiver", "nobody"];
-    assert_eq!(rig.transfer(EAST, DENOM, 11, &nobody), "refunded", "the other end refuses it");
+    assert_eq!(rig.transfer(EAST, (DENOM, 11), &nobody), "refunded", "the other end refuses it");
     // Nearer than the margin within which packets are delivered, so it is late for certain.
-    assert_eq!(rig.transfer(WEST, DENOM, 33, &["--timeout-seconds", "5"]), "refunded", "it was late");
+    assert_eq!(rig.transfer(WEST, (DENOM, 33), &["--timeout-seconds", "5"]), "refunded", "it was late");
     assert_eq!((rig.holds(EAST, DENOM), rig.holds(WEST, DENOM)), (999_700, 999_930), "nothing is lost");
 
     let ended = |outcome: &str| {
@@ -64,7 +65,7 @@ fn updates(rig: &Rig, chain: &str, outcome: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_knows_none_of_todays_validators_is_led_there_header_by_header() {
     // Changes are followed one by one, so that our own light client needs no person.
-    let mut rig = Rig::start(Wish { trust: "churn_limit_permille = 1000", ..Wish::default() }).await;
+    let mut rig = Rig::start(Wish::with(Terms { trust: "churn_limit_permille = 1000", ..Terms::default() })).await;
     rig.create_path();
     for number in 0..6 {
         rig.nets[EAST].set_power(number, 0).unwrap();
@@ -73,7 +74,7 @@ async fn a_client_that_knows_none_of_todays_validators_is_led_there_header_by_he
         rig.nets[EAST].wait_for_height(rig.nets[EAST].height() + 4).await;
     }
     rig.run().await;
-    assert_eq!(rig.transfer(EAST, DENOM, 500, &[]), "acknowledged");
+    assert_eq!(rig.transfer(EAST, (DENOM, 500), &[]), "acknowledged");
     assert_eq!(rig.holds(WEST, &voucher()), 500);
     let confirmed = updates(&rig, CHAINS[WEST], "confirmed");
     assert!(confirmed >= 3.0, "{confirmed} updates: some headers between were needed");
@@ -82,7 +83,7 @@ async fn a_client_that_knows_none_of_todays_validators_is_led_there_header_by_he
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_are_refreshed_before_they_expire_without_any_packet() {
-    let mut rig = Rig::start(Wish { trusting_period: "120s", ..Wish::default() }).await;
+    let mut rig = Rig::start(Wish::with(Terms { trusting_period: "120s", ..Terms::default() })).await;
     rig.create_path();
     rig.run().await;
     let expiry = |rig: &Rig, chain: &str| {
@@ -98,7 +99,8 @@ async fn clients_are_refreshed_before_they_expire_without_any_packet() {
 /// A path whose first chain makes its blocks on demand, and misbehaves before the node's eyes; gives the height. The node
 /// reads the chain through the proxy, which leads to the honest endpoint again at the end.
 async fn misbehaviour(path: &'static str) -> (Rig, Proxy, u64) {
-    let mut rig = Rig::start(Wish { trusting_period: "300s", path, interval: None, ..Wish::default() }).await;
+    let terms = Terms { trusting_period: "300s", path, ..Terms::default() };
+    let mut rig = Rig::start(Wish { terms, interval: None }).await;
     rig.create_path_mining().await;
     let honest = rig.nets[EAST].url();
     let proxy = Proxy::to(&honest).await;
@@ -131,16 +133,12 @@ fn shown(rig: &Rig, stage: &str) -> f64 {
     rig.metric(&format!("catenary_misbehaviour_total{{client=\"east\",stage=\"{stage}\"}}"))
 }
 
-fn readiness(rig: &Rig) -> String {
-    rig.get(&format!("/readyz?path={PATH}")).unwrap_or_default()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn misbehaviour_is_kept_and_shown_to_the_client_and_its_path_waits() {
     let (mut rig, _proxy, height) = misbehaviour("submit_misbehaviour = true").await;
     rig.until("the client is frozen", |rig| client_is(rig, "frozen")).await;
     assert_eq!((shown(&rig, "submitted") >= 1.0, shown(&rig, "confirmed")), (true, 1.0));
-    let ready = readiness(&rig);
+    let ready = rig.readiness();
     assert!(ready.contains("NODE-MAT-002") && ready.contains("client_frozen"), "{ready}");
     assert!(ready.contains("NODE-CHN-003"), "our own light client is frozen too: {ready}");
     let said = rig.json(&["client", "show"]);
@@ -155,7 +153,7 @@ async fn misbehaviour_is_kept_and_shown_to_the_client_and_its_path_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn misbehaviour_outlives_a_restart_and_is_shown_once_that_is_chosen() {
     let (mut rig, _proxy, height) = misbehaviour("submit_misbehaviour = false").await;
-    let frozen = |rig: &Rig| readiness(rig).contains("NODE-CHN-003");
+    let frozen = |rig: &Rig| rig.readiness().contains("NODE-CHN-003");
     rig.until("our light client is frozen", frozen).await;
     let before = rig.nets[WEST].height();
     // Clients of this period are looked at every ten seconds.
@@ -195,13 +193,13 @@ async fn packets_and_refunds_wait_for_a_frozen_client_and_go_on_once_it_is_recov
     let mut rig = Rig::start(Wish::default()).await;
     rig.create_path();
     rig.run().await;
-    assert_eq!(rig.transfer(EAST, DENOM, 500, &[]), "acknowledged");
+    assert_eq!(rig.transfer(EAST, (DENOM, 500), &[]), "acknowledged");
     rig.stop();
     // A delivery there, an acknowledgement there and a refund there: all three are proven through the frozen client, over
     // which nothing is sent any more either.
-    rig.send(EAST, 30);
-    rig.send(WEST, 40);
-    rig.send_with(WEST, 22, &["--timeout-seconds", "5"]);
+    rig.send(EAST, 30, &[]);
+    rig.send(WEST, 40, &[]);
+    rig.send(WEST, 22, &["--timeout-seconds", "5"]);
     rig.freeze().await;
     rig.run().await;
     rig.until("all three wait", |rig| blocked(rig) == 3.0).await;
@@ -212,14 +210,13 @@ async fn packets_and_refunds_wait_for_a_frozen_client_and_go_on_once_it_is_recov
     );
     assert_eq!(rig.holds(WEST, DENOM), 1_000_000 - 40 - 22, "nor refunded");
     // The other client goes on proving, and that is the one of this refund.
-    assert_eq!(rig.transfer(EAST, DENOM, 11, &["--timeout-seconds", "5"]), "refunded");
-    let listed = rig.json(&["packet", "list", "--stage", "parked"]);
-    assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
+    assert_eq!(rig.transfer(EAST, (DENOM, 11), &["--timeout-seconds", "5"]), "refunded");
+    assert_eq!(rig.in_stage("parked"), 3);
     for sent in [(CHAINS[EAST], 2), (CHAINS[WEST], 1), (CHAINS[WEST], 2)] {
         let shown = rig.json(&["packet", "show", &format!("{}/{CLIENT}/{}", sent.0, sent.1)]).to_string();
         assert!(shown.contains("NODE-MAT-002") && shown.contains("client_frozen"), "{sent:?}: {shown}");
     }
-    let ready = rig.get(&format!("/readyz?path={PATH}")).unwrap();
+    let ready = rig.readiness();
     assert!(ready.contains("NODE-MAT-002") && !ready.contains("wait for a person"), "{ready}");
     let tried = |rig: &Rig| rig.metric(&format!("catenary_retries_total{{class=\"transient\",path=\"{PATH}\"}}"));
     let before = tried(&rig);
@@ -232,17 +229,11 @@ async fn packets_and_refunds_wait_for_a_frozen_client_and_go_on_once_it_is_recov
     rig.run().await;
     rig.until("they wait after a start as well", |rig| blocked(rig) == 3.0).await;
     rig.nets[WEST].recover_client(CLIENT, SUBSTITUTE).unwrap();
-    rig.until("all have ended", |rig| rig.json(&["packet", "list", "--stage", "parked"]) == serde_json::json!([]))
-        .await;
     rig.until("value is where it belongs", |rig| {
         (rig.holds(WEST, &voucher()), rig.holds(WEST, DENOM)) == (530, 1_000_000 - 40)
     })
     .await;
-    rig.until("and all know it", |rig| {
-        let open = ["sent", "received", "parked"].map(|stage| rig.json(&["packet", "list", "--stage", stage]));
-        open.iter().all(|list| list.as_array().is_some_and(Vec::is_empty))
-    })
-    .await;
+    rig.until("and the node knows it", |rig| rig.is_settled()).await;
     assert_eq!(blocked(&rig), 0.0);
-    assert_eq!(rig.transfer(EAST, DENOM, 7, &[]), "acknowledged", "and the path is as it was");
+    assert_eq!(rig.transfer(EAST, (DENOM, 7), &[]), "acknowledged", "and the path is as it was");
 }

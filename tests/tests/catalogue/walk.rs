@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use catenary_adapter_testkit::TestKey;
 use catenary_api::{Broadcast, BuildRequest, EventClaim, PacketEvent, SignedTx, TxBody, TxHash};
 use catenary_devnet::fault::Lies;
 use catenary_devnet::wire::Endpoint;
-use catenary_light_clients::{Hash32, LightClient, Rejection, Status, Verdict};
-use catenary_node::chain::{Adapter, Chain, ChainObserver, ChainOptions, Prover, Stop};
+use catenary_light_clients::{Hash32, LightClient, Rejection, Verdict};
+use catenary_node::chain::endpoints::Unobserved;
+use catenary_node::chain::{Adapter, Chain, ChainOptions, Prover};
 use catenary_node::platform;
 use catenary_protocol::Packet;
 use serde_json::Value;
@@ -78,16 +78,6 @@ pub struct Script {
 /// The counterparty's answer: nothing, or the code of its refusal.
 pub type SentThere = Box<dyn Fn(&Packet) -> Result<(), &'static str> + Send + Sync>;
 
-struct Silent;
-
-impl ChainObserver for Silent {
-    fn checked(&self, _: &'static str, _: Result<(), &Rejection>, _: Duration) {}
-    fn advanced(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn froze(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn stopped(&self, _: Option<&Stop>) {}
-    fn endpoint_failed(&self, _: &'static str) {}
-}
-
 /// The node's chain around an adapter and a light client.
 pub fn chain(adapter: Adapter, client: Box<dyn LightClient>) -> Chain {
     let options = ChainOptions {
@@ -97,7 +87,7 @@ pub fn chain(adapter: Adapter, client: Box<dyn LightClient>) -> Chain {
         wait_above_head_ms: 1,
         skipping: false,
     };
-    Chain::new(options, adapter, client, Arc::new(Silent))
+    Chain::new(options, adapter, client, Arc::new(Unobserved))
 }
 
 /// The code of a verdict that is no success.

@@ -56,6 +56,14 @@ pub trait ChainObserver: Send + Sync {
     fn turned(&self) {}
 }
 
+impl ChainObserver for endpoints::Unobserved {
+    fn checked(&self, _: &'static str, _: Result<(), &Rejection>, _: Duration) {}
+    fn advanced(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
+    fn froze(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
+    fn stopped(&self, _: Option<&Stop>) {}
+    fn endpoint_failed(&self, _: &'static str) {}
+}
+
 /// Why nothing is proven from a chain at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {

@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use catenary_api::{ChainSource, ClientClaim, EventClaim, Head, Identity};
 use catenary_light_clients::cometbft::testing::{signers, Chain as Blocks, Signer};
 use catenary_light_clients::cometbft::{CometBft, Config};
-use catenary_light_clients::{Hash32, LightClient, Rejection, Status, TrustOptions, Verdict};
+use catenary_light_clients::{Hash32, LightClient, TrustOptions, Verdict};
 
 use super::*;
 use crate::chain::endpoints::testing::{error, Fake};
-use crate::chain::{Adapter, ChainObserver, ChainOptions, Stop};
+use crate::chain::endpoints::Unobserved;
+use crate::chain::{Adapter, ChainOptions};
 use crate::platform;
 
 const CHAIN: &str = "east-1";
@@ -53,16 +53,6 @@ impl ChainSource for Shows {
     }
 }
 
-struct Nobody;
-
-impl ChainObserver for Nobody {
-    fn checked(&self, _: &'static str, _: Result<(), &Rejection>, _: Duration) {}
-    fn advanced(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn froze(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn stopped(&self, _: Option<&Stop>) {}
-    fn endpoint_failed(&self, _: &'static str) {}
-}
-
 fn blocks(set: &[Signer], honest_upto: u64, count: u64) -> Blocks {
     let mut blocks = Blocks::of(CHAIN, set.to_vec(), honest_upto);
     (honest_upto..count).for_each(|height| blocks.push(Hash32::sha256(&[b"another", &height.to_be_bytes()])));
@@ -89,7 +79,7 @@ fn retaining(honest: &Blocks, heights: &[u64]) -> (Chain, Arc<Shows>) {
         wait_above_head_ms: 0,
         skipping: false,
     };
-    (Chain::new(options, adapter, Box::new(client), Arc::new(Nobody)), source)
+    (Chain::new(options, adapter, Box::new(client), Arc::new(Unobserved)), source)
 }
 
 /// Found in review: headers between were handed to an on-chain client without a look at those that our own light client
