@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use catenary_tests::tidy::{
-    arrows, codes, lengths, licences, purity, repository, sources, vectors, words, Source, Violation,
+    arrows, codes, features, lengths, licences, purity, repository, sources, vectors, words, Source, Violation,
 };
 
 /// Read anew by each test: syntax trees cannot be shared between threads.
@@ -17,6 +17,11 @@ fn none(found: Vec<Violation>) {
 #[test]
 fn crates_know_only_whom_they_may() {
     none(arrows::check(&arrows::metadata().unwrap()));
+}
+
+#[test]
+fn no_program_has_what_is_for_the_simulation() {
+    none(features::check(&features::metadata().unwrap()));
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Mistakes that can be made on purpose, to show that the deterministic simulation finds them.
 //!
-//! Each stands at the one place in the code where a careful change could go wrong. Without the feature `deliberate-bugs`
-//! [`on`] is a constant and every place compiles to what it would be without it; only the simulation's own test target
-//! asks for the feature, and a build without debug assertions refuses it.
-
-#[cfg(all(feature = "deliberate-bugs", not(debug_assertions)))]
-compile_error!("deliberate-bugs is for the simulation's tests only and never part of a program that runs");
+//! Each stands at the one place in the code where a careful change could go wrong. Without the feature `deliberate-bugs`,
+//! or without debug assertions, [`on`] is a constant and every place compiles to what it would be without it: no
+//! optimised program can hold a mistake, whatever features it was built with. Only the simulation's own test target asks
+//! for the feature, which a test over `cargo metadata` checks.
 
 /// A mistake.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,9 +32,17 @@ pub enum Bug {
     DoubleJob,
     /// Transactions without an outcome are forgotten at a start.
     SkipReconcile,
+    /// One endpoint's refusal of a transaction is believed, whoever else may hold it.
+    BelieveOneNo,
+    /// A transaction that was replaced at a higher fee is not watched any more.
+    ForgetReplaced,
+    /// A transaction that no block takes is given up, and its nonce released, instead of replaced.
+    ReleaseStuck,
+    /// A commit counts as durable although the disk has failed to flush it.
+    IgnoreFailedFsync,
 }
 
-#[cfg(feature = "deliberate-bugs")]
+#[cfg(all(feature = "deliberate-bugs", debug_assertions))]
 mod switch {
     use std::cell::Cell;
 
@@ -58,11 +64,15 @@ mod switch {
     }
 }
 
-#[cfg(feature = "deliberate-bugs")]
+#[cfg(all(feature = "deliberate-bugs", debug_assertions))]
 pub use switch::{on, set};
 
+/// Makes no mistake: there are none in a build without debug assertions.
+#[cfg(all(feature = "deliberate-bugs", not(debug_assertions)))]
+pub const fn set(_: Option<Bug>) {}
+
 /// Whether the mistake is made: never.
-#[cfg(not(feature = "deliberate-bugs"))]
+#[cfg(not(all(feature = "deliberate-bugs", debug_assertions)))]
 #[must_use]
 pub const fn on(_: Bug) -> bool {
     false

@@ -71,14 +71,21 @@ struct Dependency {
 /// # Errors
 /// When cargo fails or answers something else.
 pub fn metadata() -> Result<Metadata, String> {
+    serde_json::from_slice(&ask_cargo()?).map_err(|e| format!("cargo metadata: {e}"))
+}
+
+/// What `cargo metadata --no-deps` answers.
+pub(super) fn ask_cargo() -> Result<Vec<u8>, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = std::process::Command::new(cargo)
         .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
         .arg(super::sources::root().join("Cargo.toml"))
         .output()
         .map_err(|e| format!("running cargo metadata: {e}"))?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|e| format!("cargo metadata: {e}: {}", String::from_utf8_lossy(&output.stderr)))
+    if !output.status.success() {
+        return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(output.stdout)
 }
 
 /// Arrows that the architecture does not have. What only tests need is not an arrow.

@@ -5,6 +5,7 @@
 
 pub mod arrows;
 pub mod codes;
+pub mod features;
 pub mod lengths;
 pub mod licences;
 pub mod purity;
