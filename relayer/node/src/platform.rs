@@ -62,6 +62,17 @@ pub fn sync_data(file: &std::fs::File, path: &std::path::Path) -> std::io::Resul
     file.sync_data()
 }
 
+/// How long to wait between two tries at a disk that takes no writes. In a simulation there is one thread, and nothing
+/// changes while it waits.
+#[must_use]
+pub fn patience(pause: Duration) -> Duration {
+    #[cfg(feature = "simulation")]
+    if simulation::is_on() {
+        return Duration::ZERO;
+    }
+    pause
+}
+
 /// Sleeps; cancel safe.
 pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;

@@ -2,9 +2,10 @@
 //! accounts with nonces, a pool, and blocks that become final when enough others stand on them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use catenary_api::{EventClaim, PacketEvent, TxHash, TxReceipt};
+use catenary_light_clients::crypto::keccak256;
 use catenary_light_clients::qbft::{commitment_slot, Config};
 use catenary_light_clients::testing::{keys, EvmState, HeaderSpec, Key, COMMITMENT_SLOT, TRUST};
 use catenary_light_clients::{Address, Anchor, Hash32, Timestamp};
@@ -16,6 +17,7 @@ use catenary_protocol::proto;
 use prost::Message;
 
 use super::tx::{self, Account, Tx};
+use super::world::lock;
 
 /// When every world begins, in Unix seconds.
 pub(crate) const START_SECONDS: u64 = 1_795_000_000;
@@ -23,6 +25,9 @@ pub(crate) const START_SECONDS: u64 = 1_795_000_000;
 const ROUTER: Address = Address([0xc0; 20]);
 /// Who creates the clients.
 const CREATOR: &str = "creator";
+/// The least that a block asks for when there is room for all, and the most that anybody here pays.
+pub(crate) const PRICE: u64 = 100;
+pub(crate) const PRICE_MAX: u64 = 400;
 /// How far above the account's nonce the pool takes transactions.
 const NONCE_AHEAD_MAX: u64 = 8;
 
@@ -44,6 +49,8 @@ pub(crate) struct Spec {
     pub(crate) confirmations: u64,
     /// Whether transactions of which everything is done are refused, as ibc-go does, and not included, as on EVM.
     pub(crate) refuses_redundant: bool,
+    /// Whether a dearer transaction takes the place of one with its nonce that waits, as on EVM.
+    pub(crate) replaces: bool,
 }
 
 /// The state after a block.
@@ -53,11 +60,55 @@ pub(crate) struct Snapshot {
     pub(crate) nonces: BTreeMap<Account, u64>,
 }
 
+/// What headers commit to, and what was asked of it: all members ask for the same proofs, and blocks in which nothing
+/// happened share their state.
+#[derive(Debug)]
+pub(crate) struct Provable {
+    evm: EvmState,
+    proofs: Mutex<BTreeMap<Vec<u8>, Claimed>>,
+    by_hash: OnceLock<BTreeMap<Hash32, Vec<u8>>>,
+}
+
+/// A value, or that there is none, and its proof.
+type Claimed = (Option<Vec<u8>>, Vec<u8>);
+
+impl Provable {
+    fn root(&self) -> Hash32 {
+        Hash32(*self.evm.root().as_bytes())
+    }
+
+    fn new(evm: EvmState) -> Arc<Self> {
+        Arc::new(Self { evm, proofs: Mutex::default(), by_hash: OnceLock::new() })
+    }
+
+    /// What is held, by the hash of its path, as attestations name it; `host` is the state that this was made of.
+    pub(crate) fn by_hash(&self, host: &MemoryHost) -> &BTreeMap<Hash32, Vec<u8>> {
+        self.by_hash.get_or_init(|| {
+            let held = host.entries().filter(|(key, _)| key.is_provable());
+            held.map(|(key, value)| (keccak256(&[key.as_bytes()]), value.to_vec())).collect()
+        })
+    }
+
+    fn proof(&self, path: &[u8]) -> Claimed {
+        if let Some(known) = lock(&self.proofs).get(path) {
+            return known.clone();
+        }
+        let slot = commitment_slot(path, &COMMITMENT_SLOT);
+        let value = self.evm.slot(ROUTER, &slot).map(|value| value.to_vec());
+        let claimed = (value, self.evm.proof(ROUTER, &slot));
+        lock(&self.proofs).insert(path.to_vec(), claimed.clone());
+        claimed
+    }
+}
+
 /// A block with the state after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) header: HeaderSpec,
-    pub(crate) state: Arc<EvmState>,
+    /// The header as endpoints give it, and its hash.
+    pub(crate) encoded: Arc<[u8]>,
+    pub(crate) hash: Hash32,
+    pub(crate) state: Arc<Provable>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) events: Vec<EventClaim>,
     pub(crate) receipts: BTreeMap<Hash32, TxReceipt>,
@@ -94,15 +145,34 @@ pub(crate) struct Chain {
     handler: Handler<MemoryHost>,
     keys: Vec<Key>,
     pub(crate) blocks: Vec<Block>,
+    /// Receipts of all transactions in these blocks.
+    landed: BTreeMap<Hash32, TxReceipt>,
+    /// How often what happened in the blocks has changed.
+    pub(crate) changes: u64,
     pool: Vec<Pooled>,
+    /// The least that the newest block asked for.
+    pub(crate) price: u64,
     /// The newest height that was ever final: it stays so.
     finalised: u64,
     pub(crate) calls: VecDeque<UserCall>,
 }
 
+/// How a transaction comes into the pool.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Arrival {
+    /// It waits for so many blocks.
+    pub(crate) late: u64,
+    /// One that it replaces stays in somebody's pool as well.
+    pub(crate) keeps_old: bool,
+    /// When, in Unix seconds.
+    pub(crate) seconds: u64,
+}
+
 /// What goes wrong in the next block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mishaps {
+    /// It takes nothing that pays less, if that is more than usual.
+    pub(crate) price: u64,
     /// A competing relayer does what the first transaction in the pool would have done.
     pub(crate) rival: bool,
     /// Somebody else uses a nonce of this account.
@@ -124,12 +194,15 @@ impl Chain {
             host.mint(account.as_bytes(), denom, Amount::from(*amount)).expect("a small amount");
         }
         let keys = keys(spec.validators);
-        let state = router();
+        let state = Provable::new(router());
         let mut header = HeaderSpec::new(spec.first_height, START_SECONDS, &keys);
-        header.state_root = Hash32(*state.root().as_bytes());
+        header.state_root = state.root();
+        let header = header.sealed(&keys);
         let first = Block {
-            header: header.sealed(&keys),
-            state: Arc::new(state),
+            encoded: header.encode().into(),
+            hash: header.hash(),
+            header,
+            state,
             snapshot: Arc::new(Snapshot::default()),
             events: Vec::new(),
             receipts: BTreeMap::new(),
@@ -142,7 +215,10 @@ impl Chain {
             handler,
             keys,
             blocks: vec![first],
+            landed: BTreeMap::new(),
+            changes: 0,
             pool: Vec::new(),
+            price: PRICE,
             calls: VecDeque::new(),
         };
         chain.create_client(&mut host);
@@ -219,11 +295,8 @@ impl Chain {
     }
 
     /// The value as a trie has it, and its proof or that of its absence.
-    pub(crate) fn proof(&self, height: u64, path: &[u8]) -> Option<(Option<Vec<u8>>, Vec<u8>)> {
-        let block = self.block(height)?;
-        let slot = commitment_slot(path, &COMMITMENT_SLOT);
-        let value = block.state.slot(ROUTER, &slot).map(|value| value.to_vec());
-        Some((value, block.state.proof(ROUTER, &slot)))
+    pub(crate) fn proof(&self, height: u64, path: &[u8]) -> Option<Claimed> {
+        Some(self.block(height)?.state.proof(path))
     }
 
     pub(crate) fn nonce(&self, account: &Account) -> u64 {
@@ -231,11 +304,7 @@ impl Chain {
     }
 
     pub(crate) fn receipt(&self, hash: &TxHash, upto: u64) -> Option<TxReceipt> {
-        self.blocks
-            .iter()
-            .filter(|block| block.header.number <= upto)
-            .find_map(|block| block.receipts.get(&hash.0))
-            .cloned()
+        self.landed.get(&hash.0).filter(|receipt| receipt.height <= upto).cloned()
     }
 
     /// Runs messages as the next block would and says whether all of the packet messages are done already.
@@ -258,8 +327,8 @@ impl Chain {
         Ok(!work)
     }
 
-    /// Takes a transaction into the pool; it waits for `late` blocks.
-    pub(crate) fn admit(&mut self, tx: Tx, late: u64, seconds: u64) -> Admission {
+    /// Takes a transaction into the pool.
+    pub(crate) fn admit(&mut self, tx: Tx, arrival: Arrival) -> Admission {
         if self.receipt(&tx.hash, u64::MAX).is_some() || self.pool.iter().any(|pooled| pooled.tx.hash == tx.hash) {
             return Admission::Accepted;
         }
@@ -267,17 +336,23 @@ impl Chain {
         if tx.nonce < expected || tx.nonce > expected + NONCE_AHEAD_MAX {
             return Admission::Nonce { got: tx.nonce, expected };
         }
-        if self.pool.iter().any(|pooled| pooled.tx.account == tx.account && pooled.tx.nonce == tx.nonce) {
-            return Admission::Refused("another transaction with this nonce waits");
+        let is_rival = |pooled: &Pooled| pooled.tx.account == tx.account && pooled.tx.nonce == tx.nonce;
+        let dearest = self.pool.iter().filter(|pooled| is_rival(pooled)).map(|pooled| pooled.tx.price).max();
+        match dearest {
+            Some(_) if !self.spec.replaces => return Admission::Refused("another transaction with this nonce waits"),
+            // As pools ask for: an eighth more.
+            Some(old) if tx.price * 8 < old * 9 => return Admission::Nonce { got: tx.nonce, expected },
+            Some(_) if !arrival.keeps_old => self.pool.retain(|pooled| !is_rival(pooled)),
+            _ => {}
         }
         if self.spec.refuses_redundant {
-            match self.simulate(&tx.messages, &tx::text(&tx.account), seconds) {
+            match self.simulate(&tx.messages, &tx::text(&tx.account), arrival.seconds) {
                 Ok(true) => return Admission::Redundant,
                 Ok(false) => {}
                 Err(_) => return Admission::Refused("the messages would fail"),
             }
         }
-        let not_before = self.tip_height() + 1 + late;
+        let not_before = self.tip_height() + 1 + arrival.late;
         self.pool.push(Pooled { tx, not_before });
         Admission::Accepted
     }
@@ -296,10 +371,14 @@ impl Chain {
     /// Makes the next block.
     pub(crate) fn make_block(&mut self, seconds: u64, mishaps: &Mishaps) {
         self.reorganise(mishaps.reorganised);
-        let parent = self.tip().clone();
+        let parent = self.tip();
         let mut header = parent.header.child(&self.keys);
         header.time_seconds = seconds.max(parent.header.time_seconds + 1);
-        let mut snapshot = (*parent.snapshot).clone();
+        let (before, before_state, state_root) =
+            (parent.snapshot.clone(), parent.state.clone(), parent.header.state_root);
+        // Most blocks are empty, and their state is that of the one before.
+        let is_quiet = self.calls.is_empty() && self.pool.is_empty() && mishaps.foreign.is_none();
+        let mut snapshot = if is_quiet { Snapshot::default() } else { (*before).clone() };
         let mut making = Making { header: &header, events: Vec::new(), receipts: BTreeMap::new() };
         let calls: Vec<UserCall> = self.calls.drain(..).collect();
         for call in &calls {
@@ -317,7 +396,7 @@ impl Chain {
         let ready: Vec<Tx> = self
             .pool
             .iter()
-            .filter(|pooled| pooled.not_before <= header.number)
+            .filter(|pooled| pooled.not_before <= header.number && pooled.tx.price >= mishaps.price)
             .map(|pooled| pooled.tx.clone())
             .collect();
         if mishaps.rival {
@@ -337,19 +416,24 @@ impl Chain {
             *nonce += 1;
             let signer = tx::text(&tx.account);
             let outcome = making.run(&self.handler, &mut snapshot.host, &tx.messages, (signer.as_str(), tx.hash));
-            making.receipts.insert(tx.hash.0, receipt(header.number, outcome));
+            making.receipts.insert(tx.hash.0, receipt((header.number, tx.price), outcome));
             included.push(tx);
         }
         let Making { events, receipts, .. } = making;
         let nonces = &snapshot.nonces;
         self.pool.retain(|Pooled { tx, .. }| tx.nonce >= nonces.get(&tx.account).copied().unwrap_or_default());
-        let state = if events.is_empty() { parent.state } else { Arc::new(trie(&snapshot.host)) };
-        let changed = !(events.is_empty() && included.is_empty() && calls.is_empty()) || mishaps.foreign.is_some();
-        let snapshot = if changed || mishaps.rival { Arc::new(snapshot) } else { parent.snapshot };
-        header.state_root = Hash32(*state.root().as_bytes());
+        let snapshot = if is_quiet { before } else { Arc::new(snapshot) };
+        (header.state_root, self.changes) = (state_root, self.changes + u64::from(!events.is_empty()));
+        let state = if events.is_empty() { before_state } else { Provable::new(trie(&snapshot.host)) };
+        if !events.is_empty() {
+            header.state_root = state.root();
+        }
+        self.landed.extend(receipts.iter().map(|(hash, receipt)| (*hash, receipt.clone())));
         let header = header.sealed(&self.keys);
-        self.blocks.push(Block { header, state, snapshot, events, receipts, included, calls });
+        let (encoded, hash) = (header.encode().into(), header.hash());
+        self.blocks.push(Block { header, encoded, hash, state, snapshot, events, receipts, included, calls });
         self.finalised = self.finalised.max(self.tip_height().saturating_sub(self.spec.confirmations));
+        self.price = mishaps.price.max(PRICE);
     }
 
     /// Takes back blocks that are not final; what was in them waits again.
@@ -357,6 +441,8 @@ impl Chain {
         let first = self.final_height() + 1;
         for _ in 0..blocks.min((self.tip_height() + 1).saturating_sub(first)) {
             let Some(block) = self.blocks.pop() else { return };
+            self.changes += u64::from(!block.events.is_empty());
+            block.receipts.keys().for_each(|hash| drop(self.landed.remove(hash)));
             for call in block.calls.into_iter().rev() {
                 self.calls.push_front(call);
             }
@@ -373,12 +459,12 @@ pub(crate) fn is_noop(response: &[u8]) -> bool {
     proto::PacketResponse::decode(response).is_ok_and(|response| response.result == PacketResult::Noop as i32)
 }
 
-fn receipt(height: u64, outcome: Result<(), String>) -> TxReceipt {
+fn receipt((height, price): (u64, u64), outcome: Result<(), String>) -> TxReceipt {
     TxReceipt {
         height,
         success: outcome.is_ok(),
         gas_used: 100_000,
-        fee: "100000".into(),
+        fee: (price * 1_000).to_string(),
         error: outcome.err(),
         created: None,
         output: None,

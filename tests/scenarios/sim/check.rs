@@ -1,18 +1,21 @@
 //! The invariants. Each compares what members do or write down with the truth, which only the simulation knows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use catenary_api::PacketEvent;
+use catenary_api::{PacketEvent, TxHash, TxReceipt};
 use catenary_core::engine::{Entry, Key, Outcome, Side, State};
-use catenary_core::record::Record;
+use catenary_core::record::{OutcomeResult, Record};
 use catenary_light_clients::Hash32;
 use catenary_protocol::handler::{escrow_account, Bank};
 use catenary_protocol::ics20::{ibc_denom, Transfer};
 use catenary_protocol::{Acknowledgement, Packet, PacketAttestation, StateAttestation};
 
 use super::chain::Chain;
+use super::operator::{key_account, CHAINS};
+use super::plan::EndpointFaults;
 use super::tx::{self, Relayed, Tx};
-use super::world::World;
+use super::world::{lock, World};
 
 /// Milliseconds for which what is done may be sent again: requests that were on their way when it was done.
 const WASTE_MS: u64 = 3_500;
@@ -46,6 +49,19 @@ impl Fate {
     }
 }
 
+/// What is known of the decision to send something.
+struct Decided {
+    at_seconds: u64,
+    /// The same was broadcast for its nonce before, for less.
+    is_version: bool,
+}
+
+/// A nonce of a chain and key.
+pub(crate) type Nonce = (String, String, u64);
+
+/// How all packets stand, by source chain and sequence.
+pub(crate) type Fates = BTreeMap<(usize, u64), Fate>;
+
 pub(crate) const fn side_index(side: Side) -> usize {
     match side {
         Side::A => 0,
@@ -55,8 +71,21 @@ pub(crate) const fn side_index(side: Side) -> usize {
 
 impl World {
     /// Every packet that was sent, by source chain and sequence.
-    pub(crate) fn fates(&self) -> BTreeMap<(usize, u64), Fate> {
-        let mut fates: BTreeMap<(usize, u64), Fate> = BTreeMap::new();
+    pub(crate) fn fates(&self) -> Arc<Fates> {
+        let changes = [0, 1].map(|index| self.chain(index).changes);
+        let mut known = lock(&self.known_fates);
+        if let Some((at, fates)) = known.as_ref() {
+            if *at == changes {
+                return fates.clone();
+            }
+        }
+        let fates = Arc::new(self.read_fates());
+        *known = Some((changes, fates.clone()));
+        fates
+    }
+
+    fn read_fates(&self) -> Fates {
+        let mut fates = Fates::new();
         for index in [0, 1] {
             let chain = self.chain(index);
             for claim in chain.blocks.iter().flat_map(|block| &block.events) {
@@ -81,7 +110,7 @@ impl World {
     /// No double effect, and value is kept: looked at after every block in which something happened.
     pub(crate) fn check_chains(&self) {
         let fates = self.fates();
-        for ((chain, sequence), fate) in &fates {
+        for ((chain, sequence), fate) in fates.as_ref() {
             let ends = fate.acknowledged.len() + fate.timed_out.len();
             if fate.sent.len() != 1 || fate.received.len() > 1 || ends > 1 {
                 self.violated("double effect", format!("packet {sequence} of chain {chain}: {fate:?}"));
@@ -109,7 +138,7 @@ impl World {
     }
 
     /// What is in escrow is what exists on the other side and what is on its way.
-    fn check_value(&self, home: usize, base: &str, fates: &BTreeMap<(usize, u64), Fate>) {
+    fn check_value(&self, home: usize, base: &str, fates: &Fates) {
         let (here, there) = (self.chain(home), self.chain(1 - home));
         let trace = format!("transfer/{}/{base}", there.spec.client_id);
         let escrow = here.tip().snapshot.host.balance(&escrow_account(here.spec.client_id), base);
@@ -139,9 +168,9 @@ impl World {
             self.violated("unverified action", format!("member {member} sends to chain {chain}: {what}"));
         };
         // What was decided before a death is broadcast after it as it is, so waste is judged as of the decision.
-        let decided =
-            self.check_intent(member, chain, tx).map_or_else(Self::now_seconds, |at| at.min(Self::now_seconds()));
-        if !super::world::lock(&self.members[member].state).broadcast.insert(tx.hash.0) {
+        let Decided { at_seconds, is_version } = self.check_intent(member, chain, tx);
+        let decided = at_seconds.min(Self::now_seconds());
+        if !lock(&self.members[member].state).broadcast.insert(tx.hash.0) {
             return;
         }
         let fates = self.fates();
@@ -186,15 +215,18 @@ impl World {
                 }
             }
         }
-        if wasted && self.is_waste_judged() {
+        // A replacement brings a decision of before into a block, since nothing else can use its nonce.
+        if wasted && !is_version && self.is_waste_judged() {
             self.violated("wasted fee", format!("member {member} sends to chain {chain} what is done: {}", tx.hash));
         }
     }
 
     /// Endpoints that are slow, behind or lying are a reason to send what is done.
     fn is_waste_judged(&self) -> bool {
-        let faults = self.plan.endpoints;
-        faults.latency_ms <= 100 && faults.stale_blocks == 0 && faults.lies == 0 && faults.loss == 0
+        let is_quick = |faults: EndpointFaults| {
+            faults.latency_ms <= 100 && faults.loss == 0 && faults.down == 0 && faults.refuses == 0
+        };
+        self.plan.is_truthful() && self.plan.all_endpoints().all(is_quick)
     }
 
     fn is_old(&self, (chain, decided_seconds): (usize, u64), mut heights: impl Iterator<Item = u64>) -> bool {
@@ -206,13 +238,16 @@ impl World {
     }
 
     /// What is broadcast is in the journal, so that it is known after a death; gives when it was decided.
-    fn check_intent(&self, member: usize, chain: usize, tx: &Tx) -> Option<u64> {
+    fn check_intent(&self, member: usize, chain: usize, tx: &Tx) -> Decided {
+        let unknown = Decided { at_seconds: u64::MAX, is_version: false };
         let name = self.chain(chain).spec.name;
-        let known = self.ledger(member)?.intent(name, &tx.hash.0).ok().flatten();
-        if known.is_none() {
+        let Some(ledger) = self.ledger(member) else { return unknown };
+        let Some(known) = ledger.intent(name, &tx.hash.0).ok().flatten() else {
             self.violated("no intent", format!("member {member} sends {} to chain {chain}", tx.hash));
-        }
-        known.map(|intent| intent.at_seconds)
+            return unknown;
+        };
+        let is_version = self.check_versions(member, &(name.to_owned(), known.key, tx.nonce), tx);
+        Decided { at_seconds: known.at_seconds, is_version }
     }
 
     /// A member has signed a statement for another one.
@@ -236,13 +271,7 @@ impl World {
         let Some(block) = chain.block(attested.height).filter(|_| attested.height <= chain.final_height()) else {
             return wrong(format!("height {} is not final", attested.height));
         };
-        let held: BTreeMap<Hash32, Vec<u8>> = block
-            .snapshot
-            .host
-            .entries()
-            .filter(|(key, _)| key.is_provable())
-            .map(|(key, value)| (catenary_light_clients::crypto::keccak256(&[key.as_bytes()]), value.to_vec()))
-            .collect();
+        let held = block.state.by_hash(&block.snapshot.host);
         for entry in &attested.entries {
             let zero = Hash32([0; 32]);
             let truth = held.get(&entry.path).map_or(Some(zero), |value| Hash32::from_slice(value));
@@ -252,44 +281,114 @@ impl World {
         }
     }
 
-    /// A key has signed a transaction: another one for the same nonce needs a release in the journal.
-    pub(crate) fn check_signature(&self, member: usize, (chain, nonce): (&str, u64), digest: Hash32) {
-        let place = (chain.to_owned(), nonce);
-        let digests = {
-            let mut state = super::world::lock(&self.members[member].state);
-            let signed = state.signed.entry(place).or_default();
-            signed.insert(digest);
-            signed.len()
+    /// A key has signed a transaction: another one for the same nonce needs a release in the journal, or is a
+    /// replacement of what was signed before.
+    pub(crate) fn check_signature(&self, member: usize, nonce: &Nonce, digest: Hash32, is_replacement: bool) {
+        let (digests, replacements) = {
+            let mut state = lock(&self.members[member].state);
+            let signed = state.signed.entry(nonce.clone()).or_default();
+            let is_new = signed.digests.insert(digest);
+            signed.replacements += usize::from(is_new && is_replacement);
+            (signed.digests.len(), signed.replacements)
         };
+        if is_replacement && digests < 2 {
+            self.violated("two transactions for a nonce", format!("member {member} replaces nothing at {nonce:?}"));
+        }
         if digests < 2 {
             return;
         }
-        let mut releases = 0;
-        if let Some(ledger) = self.ledger(member) {
-            let counted = ledger.replay(|record| {
-                if let Record::NonceReleased(released) = record {
-                    releases += usize::from(released.chain == chain && released.nonce == nonce);
-                }
-            });
-            if counted.is_err() {
-                return;
-            }
-        }
-        if releases + 1 < digests {
-            let what = format!("member {member} signed {digests} for nonce {nonce} of {chain}, {releases} released");
+        let Some(releases) = self.releases(member, nonce) else { return };
+        if releases + replacements + 1 < digests {
+            let what = format!(
+                "member {member} signed {digests} at {nonce:?}, {releases} released, {replacements} replacements"
+            );
             self.violated("two transactions for a nonce", what);
         }
     }
 
+    /// How often a nonce was released, by the member's journal.
+    fn releases(&self, member: usize, (chain, key, nonce): &Nonce) -> Option<usize> {
+        let mut releases = 0;
+        let count = |record| {
+            if let Record::NonceReleased(released) = record {
+                releases += usize::from(released.chain == *chain && released.key == *key && released.nonce == *nonce);
+            }
+        };
+        self.ledger(member)?.replay(count).ok()?;
+        Some(releases)
+    }
+
+    /// All versions of one nonce do the same, so that it does not matter which of them a block takes. Says whether this
+    /// does what was broadcast for it before.
+    fn check_versions(&self, member: usize, nonce: &Nonce, tx: &Tx) -> bool {
+        let (is_version, effects) = {
+            let mut state = lock(&self.members[member].state);
+            let signed = state.signed.entry(nonce.clone()).or_default();
+            (!signed.effects.insert(tx.effect()), signed.effects.len())
+        };
+        if effects > 1 && self.releases(member, nonce).is_some_and(|releases| releases + 1 < effects) {
+            let what = format!("member {member} broadcast {effects} that do different things at {nonce:?}");
+            self.violated("two transactions for a nonce", what);
+        }
+        is_version
+    }
+
+    /// What a member wrote down of its transactions is what became of them: the last it wrote, since what was refused may
+    /// be built once more to the byte. When a replacement was written off, the version that a block took was not.
+    pub(crate) fn check_outcomes(&self, member: usize) {
+        let Some(ledger) = self.ledger(member).filter(|_| self.plan.is_truthful()) else { return };
+        let (mut outcomes, mut versions) = (BTreeMap::new(), BTreeMap::<Nonce, Vec<(u32, Hash32)>>::new());
+        let told = ledger.replay(|record| match record {
+            Record::Intent(intent) => {
+                let nonce = (intent.chain, intent.key, intent.nonce);
+                versions.entry(nonce).or_default().push((intent.replacement, intent.tx_hash));
+            }
+            Record::Outcome(outcome) => drop(outcomes.insert(outcome.tx_hash, outcome)),
+            _ => {}
+        });
+        if let Err(error) = told {
+            self.violated("store check", format!("member {member}: {error}"));
+        }
+        for outcome in outcomes.values() {
+            let truth = self.receipt(&outcome.chain, outcome.tx_hash);
+            let is_true = match (&outcome.result, &truth) {
+                (OutcomeResult::Included { height, success, fee, .. }, Some(truth)) => {
+                    (*height, *success, fee) == (truth.height, truth.success, &truth.fee)
+                }
+                (OutcomeResult::Included { .. }, None) => false,
+                (OutcomeResult::Dropped | OutcomeResult::Refused { .. }, truth) => truth.is_none(),
+            };
+            if !is_true {
+                let what = format!("member {member}: {} {:?}, truth {truth:?}", outcome.tx_hash, outcome.result);
+                self.violated("false outcome", what);
+            }
+        }
+        for (nonce, versions) in versions {
+            let is_written_off =
+                |hash: &Hash32| outcomes.get(hash).is_some_and(|outcome| outcome.result == OutcomeResult::Dropped);
+            let is_done = versions.iter().any(|(replacement, hash)| *replacement > 0 && is_written_off(hash));
+            let forgotten = |hash: &Hash32| !outcomes.contains_key(hash) && self.receipt(&nonce.0, *hash).is_some();
+            if let Some((_, hash)) = versions.iter().find(|(_, hash)| is_done && forgotten(hash)) {
+                self.violated(
+                    "false outcome",
+                    format!("member {member}: {hash} at {nonce:?} is included and forgotten"),
+                );
+            }
+        }
+    }
+
+    fn receipt(&self, chain: &str, hash: Hash32) -> Option<TxReceipt> {
+        self.chain(usize::from(chain == CHAINS[1])).receipt(&TxHash(hash), u64::MAX)
+    }
+
     /// A nonce is to be signed for again: nothing that was signed for it may be waiting or be in a block. An endpoint
     /// that lies or is behind is a reason to believe otherwise.
-    pub(crate) fn check_release(&self, member: usize, (chain, nonce): (&str, u64), reason: &str) {
-        let index = usize::from(chain == super::operator::CHAINS[1]);
-        self.note(format!("member {member} releases nonce {nonce} of {chain}: {reason}"));
-        let faults = self.plan.endpoints;
-        let account = super::operator::account(member, index);
-        if faults.lies == 0 && faults.stale_blocks == 0 && self.chain(index).holds(&account, nonce) {
-            self.violated("false release", format!("member {member}: nonce {nonce} of {chain} is in use"));
+    pub(crate) fn check_release(&self, member: usize, (chain, key, nonce): &Nonce, reason: &str) {
+        let index = usize::from(chain == CHAINS[1]);
+        self.note(format!("member {member} releases nonce {nonce} of {key}: {reason}"));
+        let account = key_account(member, key);
+        if self.plan.is_truthful() && self.chain(index).holds(&account, *nonce) {
+            self.violated("false release", format!("member {member}: nonce {nonce} of {key} is in use"));
         }
     }
 

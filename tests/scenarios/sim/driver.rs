@@ -1,5 +1,6 @@
 //! Runs a world from its plan to its end, and says what was wrong.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -14,8 +15,8 @@ use prost::Message;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::chain::{Chain, Mishaps, Spec, UserCall, START_SECONDS};
-use super::check::Fate;
+use super::chain::{Chain, Mishaps, Spec, UserCall, PRICE, START_SECONDS};
+use super::check::Fates;
 use super::operator::{self, attestor_address, Keys, CHAINS};
 use super::plan::{Plan, OPERATORS};
 use super::rng::Rng;
@@ -24,6 +25,10 @@ use super::world::{lock, World};
 
 /// Milliseconds of a step of the driver.
 const STEP_MS: u64 = 100;
+/// Blocks in a row that ask for one price.
+const DEAR_BLOCKS: u64 = 8;
+/// Milliseconds between two looks whether it is at rest.
+const LOOK_MS: u64 = 500;
 /// Milliseconds that a world has to come to rest once everything goes right and the last deadline has passed.
 const REST_MS: u64 = 240_000;
 
@@ -31,6 +36,8 @@ const REST_MS: u64 = 240_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Report {
     pub(crate) violations: Vec<String>,
+    /// Faults that did happen, and how often.
+    pub(crate) happened: BTreeMap<&'static str, u64>,
     /// Digest of the trace, and its lines.
     pub(crate) digest: (Hash32, u64),
     pub(crate) tail: Vec<String>,
@@ -77,6 +84,7 @@ fn specs(plan: &Plan) -> [Spec; 2] {
         threshold: plan.threshold,
         confirmations: plan.confirmations[index],
         refuses_redundant: index == 1,
+        replaces: index == 0,
     })
 }
 
@@ -137,6 +145,9 @@ impl Driver {
             if !self.world.violations().is_empty() {
                 break;
             }
+            if now % LOOK_MS != 0 {
+                continue;
+            }
             if !self.world.is_faulty() && self.is_at_rest() {
                 // A while longer, so that what would still go wrong does.
                 let since = *resting_since.get_or_insert(now);
@@ -169,6 +180,7 @@ impl Driver {
             return;
         }
         if let Some((_, skew_ms)) = self.world.plan.clock.iter().rev().find(|(at, _)| *at <= now) {
+            self.world.happened("clock jumps");
             simulation::set_skew_ms(*skew_ms);
         }
     }
@@ -226,7 +238,7 @@ impl Driver {
                 tip.header.number,
                 tip.events.len(),
                 tip.receipts.len(),
-                tip.header.hash()
+                tip.hash
             );
             let replaced = tip.header.number <= before;
             drop(chain);
@@ -234,6 +246,21 @@ impl Driver {
                 self.world.note(line);
                 self.world.check_chains();
             }
+        }
+    }
+
+    /// What the next block of the first chain asks for: more than usual, in some stretches of blocks.
+    fn price(&self, index: usize) -> u64 {
+        let plan = &self.world.plan;
+        if index == 1 || plan.chains.dear == 0 {
+            return 0;
+        }
+        let stretch = self.world.chain(index).tip_height() / DEAR_BLOCKS;
+        let mut rng = Rng::of(plan.seed, &format!("price {stretch}"));
+        if rng.chance(plan.chains.dear) {
+            rng.range(PRICE + 1, PRICE * 3)
+        } else {
+            0
         }
     }
 
@@ -245,6 +272,7 @@ impl Driver {
         let mut chain = self.world.chain(index);
         if self.rng.chance(faults.dropped) {
             if let Some(hash) = chain.drop_one() {
+                self.world.happened("a pool forgets");
                 self.world.note(format!("the pool of {index} forgets {hash}"));
             }
         }
@@ -254,10 +282,19 @@ impl Driver {
             operator::account(member, index)
         });
         if let Some(account) = &foreign {
+            self.world.happened("nonce used elsewhere");
             self.world.note(format!("somebody uses a nonce of {} on {index}", tx::text(account)));
         }
         let reorganised = if self.rng.chance(faults.reorganised) { self.rng.range(1, 3) } else { 0 };
-        Mishaps { rival: self.rng.chance(faults.rival), foreign, reorganised }
+        let price = self.price(index);
+        let rival = self.rng.chance(faults.rival);
+        if reorganised > 0 && faults.reorganised > 0 && self.world.plan.confirmations[index] > 0 {
+            self.world.happened("blocks replaced");
+        }
+        if rival {
+            self.world.happened("a rival is faster");
+        }
+        Mishaps { rival, foreign, reorganised, price }
     }
 
     /// Buries the dead and starts them again when their time has come.
@@ -338,6 +375,7 @@ impl Driver {
         }
         Report {
             violations: self.world.violations(),
+            happened: self.world.all_that_happened(),
             digest: self.world.digest(),
             tail: self.world.tail(),
             commits: self.world.members.iter().map(|member| member.commits.load(Ordering::Relaxed)).collect(),
@@ -347,12 +385,13 @@ impl Driver {
         }
     }
 
-    fn compare(&self, member: usize, fates: &std::collections::BTreeMap<(usize, u64), Fate>) {
+    fn compare(&self, member: usize, fates: &Fates) {
         let Some(ledger) = self.world.ledger(member) else { return };
         match ledger.check() {
             Ok(differences) if differences.is_empty() => {}
             other => self.world.violated("store check", format!("member {member}: {other:?}")),
         }
+        self.world.check_outcomes(member);
         match ledger.open_packets("ant-bee") {
             Ok(open) if open.is_empty() => {}
             other => self.world.violated("leaked packet", format!("member {member}: {other:?}")),

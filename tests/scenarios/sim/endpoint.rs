@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use catenary_api::{
     Account, Broadcast, BuildRequest, ChainSink, ChainSource, ClientClaim, Error, EventClaim, Head, Identity, Message,
-    PacketEvent, ProofClaim, PublicKey, Result, SignedTx, SinkLimits, TxHash, TxReceipt, UnsignedTx,
+    PacketEvent, ProofClaim, PublicKey, ReplacingSink, Result, SignedTx, SinkLimits, TxHash, TxReceipt, UnsignedTx,
 };
 use catenary_light_clients::testing::keys;
 use catenary_light_clients::{Class, Timestamp};
@@ -15,7 +15,8 @@ use catenary_protocol::handler::{Key as StoreKey, Store};
 use catenary_protocol::Acknowledgement;
 use prost::Message as _;
 
-use super::chain::{Admission, Chain};
+use super::chain::{Admission, Arrival, Chain, PRICE_MAX};
+use super::plan::EndpointFaults;
 use super::rng::Rng;
 use super::tx::{self, Body, Tx};
 use super::world::{lock, World};
@@ -23,12 +24,15 @@ use super::world::{lock, World};
 /// Milliseconds for which an endpoint is as far behind as it is.
 const STALE_MS: u64 = 4_000;
 
-/// One member's way to one chain.
+/// One member's way to one chain; there may be others.
 pub(crate) struct Endpoint {
     world: Arc<World>,
     member: usize,
     life: u64,
     chain: usize,
+    /// Which of several.
+    which: usize,
+    faults: EndpointFaults,
     rng: Mutex<Rng>,
 }
 
@@ -44,17 +48,56 @@ fn not_there(what: &str) -> Error {
     error("SIM-002", Class::Transient, format!("{what} is not there yet"))
 }
 
+/// What the n-th of several endpoints is called; the first one has no number.
+fn place(which: usize) -> String {
+    if which == 0 {
+        String::new()
+    } else {
+        format!(" {which}")
+    }
+}
+
+fn unsigned(body: &Body) -> UnsignedTx {
+    let payload = body.encode_to_vec();
+    let (digest, size_bytes) = (tx::digest(&payload), payload.len() + 65);
+    UnsignedTx { digest, payload, nonce: body.nonce, gas_limit: 1_000_000, size_bytes }
+}
+
 impl Endpoint {
-    pub(crate) fn new(world: Arc<World>, member: usize, life: u64, chain: usize) -> Self {
-        let rng = Rng::of(world.plan.seed, &format!("endpoint {member} {life} {chain}"));
-        Self { world, member, life, chain, rng: Mutex::new(rng) }
+    /// All endpoints that a member has of a chain.
+    pub(crate) fn all(world: &Arc<World>, (member, life): (usize, u64), chain: usize) -> Vec<Arc<Self>> {
+        let one = |(which, faults): (usize, EndpointFaults)| {
+            let rng = Rng::of(world.plan.seed, &format!("endpoint {member} {life} {chain}{}", place(which)));
+            let (world, rng) = (world.clone(), Mutex::new(rng));
+            Arc::new(Self { world, member, life, chain, which, faults, rng })
+        };
+        world.plan.all_endpoints().enumerate().map(one).collect()
+    }
+
+    /// What it draws in one stretch of some seconds.
+    fn stretch(&self, what: &str) -> Rng {
+        let (member, chain, at) = (self.member, self.chain, simulation::elapsed_ms() / STALE_MS);
+        Rng::of(self.world.plan.seed, &format!("{what} {member} {chain} {at}{}", place(self.which)))
+    }
+
+    fn is_down(&self) -> bool {
+        self.faults.down > 0 && self.world.is_faulty() && self.stretch("down").chance(self.faults.down)
+    }
+
+    fn has_taken(&self, hash: &TxHash) -> bool {
+        lock(&self.world.members[self.member].state).taken.contains(&(self.chain, self.which, hash.0))
+    }
+
+    /// Whether its own pool does not want a transaction that it has not taken before.
+    fn is_refused(&self, hash: &TxHash) -> bool {
+        let refuses = self.world.is_faulty() && lock(&self.rng).chance(self.faults.refuses);
+        refuses && !self.has_taken(hash)
     }
 
     /// Waits as long as an answer takes, fails when it is lost, and says whether it is a lie. A dead member's requests
     /// go nowhere.
     async fn request(&self) -> Result<bool> {
-        let faults = self.world.plan.endpoints;
-        let faulty = self.world.is_faulty();
+        let (faults, faulty) = (self.faults, self.world.is_faulty());
         let (delay, is_lost, lies) = {
             let mut rng = lock(&self.rng);
             let most = if faulty { faults.latency_ms.max(1) } else { 60 };
@@ -64,10 +107,19 @@ impl Endpoint {
         if !self.world.is_alive(self.member, self.life) {
             std::future::pending::<()>().await;
         }
-        if is_lost {
+        if is_lost || self.is_down() {
             return Err(lost());
         }
         Ok(lies)
+    }
+
+    /// How the pool has what is handed in here.
+    fn arrival(&self) -> Arrival {
+        let (faults, faulty) = (self.world.plan.chains, self.world.is_faulty());
+        let mut rng = lock(&self.rng);
+        let late = if faulty && rng.chance(faults.late) { rng.range(1, 25) } else { 0 };
+        let keeps_old = faults.kept > 0 && faulty && rng.chance(faults.kept);
+        Arrival { late, keeps_old, seconds: World::now_seconds() }
     }
 
     fn draw(&self, low: u64, high: u64) -> u64 {
@@ -76,12 +128,11 @@ impl Endpoint {
 
     /// The newest height that it knows of.
     fn seen(&self, chain: &Chain) -> u64 {
-        let most = self.world.plan.endpoints.stale_blocks;
+        let most = self.faults.stale_blocks;
         if most == 0 || !self.world.is_faulty() {
             return chain.tip_height();
         }
-        let part = format!("stale {} {} {}", self.member, self.chain, simulation::elapsed_ms() / STALE_MS);
-        let mut rng = Rng::of(self.world.plan.seed, &part);
+        let mut rng = self.stretch("stale");
         let behind = if rng.chance(400) { rng.range(1, most) } else { 0 };
         chain.tip_height().saturating_sub(behind).max(chain.spec.first_height)
     }
@@ -104,7 +155,10 @@ impl Endpoint {
             })
             .collect()
         };
-        match self.draw(0, 5) {
+        // What nobody tells of is found by those who ask for it.
+        let withholds = u64::from(self.world.plan.sweep_seconds.is_some());
+        match self.draw(0, 5 + withholds) {
+            6 => events.retain(|claim| !matches!(claim.event, PacketEvent::Sent(_))),
             0 => events.retain(|claim| matches!(claim.event, PacketEvent::Sent(_))),
             1 => events.iter_mut().for_each(|claim| claim.height += 1),
             2 => events.extend(events.clone()),
@@ -168,16 +222,15 @@ impl ChainSource for Endpoint {
         if to > self.seen_final(&chain) {
             return Err(not_there("the block"));
         }
-        let headers = (from..=to).map(|height| chain.block(height).map(|block| &block.header));
-        let mut headers: Vec<_> = headers.collect::<Option<Vec<_>>>().ok_or_else(lost)?.into_iter().cloned().collect();
-        if lies {
-            if let Some(last) = headers.last_mut() {
-                last.state_root = catenary_light_clients::Hash32([9; 32]);
-                let strangers = keys(9).split_off(8);
-                *last = last.clone().sealed(&strangers);
-            }
+        let blocks = (from..=to).map(|height| chain.block(height)).collect::<Option<Vec<_>>>().ok_or_else(lost)?;
+        let mut headers: Vec<Vec<u8>> = blocks.iter().map(|block| block.encoded.to_vec()).collect();
+        if let (true, Some(block), Some(last)) = (lies, blocks.last(), headers.last_mut()) {
+            let mut forged = block.header.clone();
+            forged.state_root = catenary_light_clients::Hash32([9; 32]);
+            let strangers = keys(9).split_off(8);
+            *last = forged.sealed(&strangers).encode();
         }
-        Ok(headers.iter().map(catenary_light_clients::testing::HeaderSpec::encode).collect())
+        Ok(headers)
     }
 
     async fn events(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
@@ -273,9 +326,8 @@ impl ChainSink for Endpoint {
         if let Err(reason) = simulated {
             return Err(error("SIM-003", Class::Permanent, reason));
         }
-        let payload = Body { account: account.to_vec(), nonce: request.nonce, messages }.encode_to_vec();
-        let (digest, size_bytes) = (tx::digest(&payload), payload.len() + 65);
-        Ok(UnsignedTx { digest, payload, nonce: request.nonce, gas_limit: 1_000_000, size_bytes })
+        let price = self.world.chain(self.chain).price.min(PRICE_MAX);
+        Ok(unsigned(&Body { account: account.to_vec(), nonce: request.nonce, messages, price }))
     }
 
     fn finish(&self, unsigned: &UnsignedTx, signature: &[u8; 65]) -> Result<SignedTx> {
@@ -291,16 +343,17 @@ impl ChainSink for Endpoint {
         }
         let (hash, nonce) = (tx.hash, tx.nonce);
         self.world.check_broadcast(self.member, self.chain, &tx);
-        let late = {
-            let (late, mut rng) = (self.world.plan.chains.late, lock(&self.rng));
-            if self.world.is_faulty() && rng.chance(late) {
-                rng.range(1, 25)
-            } else {
-                0
-            }
-        };
-        let admission = self.world.chain(self.chain).admit(tx, late, World::now_seconds());
-        let (member, chain) = (self.member, self.chain);
+        let (member, chain, which) = (self.member, self.chain, self.which);
+        if self.is_refused(&hash) {
+            self.world.happened("refused by one");
+            self.world.note(format!("member {member} broadcasts to {chain}: endpoint {which} refuses {hash}"));
+            return refused("this pool does not want it");
+        }
+        let arrival = self.arrival();
+        let admission = self.world.chain(self.chain).admit(tx, arrival);
+        if admission == Admission::Accepted {
+            lock(&self.world.members[member].state).taken.insert((chain, which, hash.0));
+        }
         self.world.note(format!("member {member} broadcasts to {chain} nonce {nonce} {hash}: {admission:?}"));
         // The answer may be lost as well.
         if let Err(error) = self.request().await {
@@ -344,5 +397,21 @@ impl ChainSink for Endpoint {
 
     fn limits(&self) -> SinkLimits {
         SinkLimits { tx_bytes_max: 64 * 1024, gas_max: 30_000_000, messages_max: 16 }
+    }
+}
+
+#[async_trait]
+impl ReplacingSink for Endpoint {
+    async fn replacement(&self, previous: &SignedTx) -> Result<Option<UnsignedTx>> {
+        self.request().await?;
+        let old = Tx::decode(&previous.bytes).ok_or_else(|| error("SIM-006", Class::Bug, "not a transaction"))?;
+        let raised = (old.price * 9).div_ceil(8);
+        if raised > PRICE_MAX {
+            return Ok(None);
+        }
+        let price = raised.max(self.world.chain(self.chain).price).min(PRICE_MAX);
+        self.world.happened("replacement");
+        let Tx { account, nonce, messages, .. } = old;
+        Ok(Some(unsigned(&Body { account: account.to_vec(), nonce, messages, price })))
     }
 }

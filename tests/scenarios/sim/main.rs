@@ -4,13 +4,18 @@
 
 mod chain;
 mod check;
+mod disk;
 mod driver;
 mod endpoint;
+// Without debug assertions no mistake can be made.
+#[cfg(debug_assertions)]
 mod mistakes;
 mod operator;
 mod peers;
 mod plan;
 mod rng;
 mod scenarios;
+mod sweeps;
 mod tx;
+mod ways;
 mod world;

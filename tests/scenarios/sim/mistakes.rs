@@ -4,8 +4,9 @@
 use catenary_core::bugs::Bug;
 
 use super::driver::run;
-use super::plan::{ChainFaults, Crash, EndpointFaults, PeerFaults, Plan, Where, OPERATORS};
+use super::plan::{BadDisk, ChainFaults, Crash, EndpointFaults, PeerFaults, Plan, Where, OPERATORS};
 use super::rng::Rng;
+use super::scenarios::fault;
 
 /// Expects that a bug is found by one of the first `seeds` worlds, as a violation of one of the invariants named.
 fn finds(bug: Bug, seeds: u64, invariants: &[&str], world: impl Fn(u64) -> Plan) {
@@ -15,7 +16,7 @@ fn finds(bug: Bug, seeds: u64, invariants: &[&str], world: impl Fn(u64) -> Plan)
         let Some(first) = report.violations.first() else { continue };
         assert!(invariants.iter().any(|name| first.starts_with(name)), "{bug:?}, seed {seed}: {first}");
         let good = run(&plan, None);
-        assert_eq!(good.violations, Vec::<String>::new(), "{bug:?}, seed {seed}: the world itself is bad");
+        assert_eq!(fault("the world itself", &plan, &good), None, "{bug:?}, seed {seed}");
         eprintln!("{bug:?}: found by seed {seed} of {seeds}: {first}");
         return;
     }
@@ -110,4 +111,41 @@ fn a_start_that_forgets_what_is_open() {
     // Transactions that wait for long, so that many deaths come while one is open.
     let chains = ChainFaults { late: 800, ..ChainFaults::default() };
     finds(Bug::SkipReconcile, 10, &["false release"], |seed| Plan { chains, ..deadly(seed) });
+}
+
+#[test]
+fn one_endpoints_no() {
+    let chains = ChainFaults { late: 800, ..ChainFaults::default() };
+    // Asked first as soon as it is there, and what it refuses the other one holds by then.
+    let first = EndpointFaults { latency_ms: 80, refuses: 800, down: 500, ..EndpointFaults::default() };
+    finds(Bug::BelieveOneNo, 20, &["false release", "false outcome"], |seed| Plan {
+        chains,
+        endpoints: first,
+        more_endpoints: vec![EndpointFaults { latency_ms: 80, ..EndpointFaults::default() }],
+        ..deadly(seed)
+    });
+}
+
+/// Blocks that ask for more now and then, and pools that keep what was replaced.
+fn dear(seed: u64) -> Plan {
+    let chains = ChainFaults { late: 500, dear: 500, kept: 700, ..ChainFaults::default() };
+    Plan { chains, replace_after_ms: Some(2_000), transfers: 12, ..calm(seed) }
+}
+
+#[test]
+fn a_replaced_transaction_that_nobody_watches() {
+    finds(Bug::ForgetReplaced, 20, &["false outcome"], dear);
+}
+
+#[test]
+fn a_stuck_transaction_that_is_given_up() {
+    finds(Bug::ReleaseStuck, 10, &["false release"], dear);
+}
+
+#[test]
+fn a_failed_flush_that_counts_as_done() {
+    finds(Bug::IgnoreFailedFsync, 20, &["lost commit"], |seed| {
+        let disk = |operator| BadDisk { operator, from_ms: 2_000, to_ms: 20_000, flush_fails: true };
+        Plan { disks: (0..OPERATORS).map(disk).collect(), ..deadly(seed) }
+    });
 }

@@ -16,23 +16,28 @@ use catenary_light_clients::{Class, Family, LightClient, Rejection, Status, Time
 use catenary_node::attestor::{
     server, Attestor, Availability, ClientPair, Collector, CollectorConfig, Member as PathMember, PeerClient, Reach,
 };
-use catenary_node::chain::{Adapter, Chain as NodeChain, ChainObserver, ChainOptions, Prover, Stop};
+use catenary_node::chain::endpoints::Endpoints;
+use catenary_node::chain::{Chain as NodeChain, ChainObserver, ChainOptions, ChainParts, Prover, Stop};
+use catenary_node::config::Limits;
+use catenary_node::journal::JournalOptions;
 use catenary_node::keystore::{Binding, Keystore, KeystoreSigner, Passphrase};
 use catenary_node::relay::{
     probe, Attested, ChainWatch, ClientStand, Material, PathContext, PathObserver, PathRunner, PathSide, PathWatch,
-    ReleasingSigner, SendPolicy, Sender, SenderParts, TxEvent,
+    ReleasingSigner, SendPolicy, Sender, SenderParts, Swept, TxEvent,
 };
 use catenary_node::store::Ledger;
 use catenary_node::telemetry::metrics::{ChainScope, PathScope, SideScope};
 use catenary_node::telemetry::{ChainHealth, Health, Metrics, MetricsScope, PathHealth};
-use catenary_node::wiring::{restore_ends, AttestorSigner, PathEnd, Signers};
+use catenary_node::wiring::{keep, restore_ends, AttestorSigner, KeepPlan, PathEnd, Signers};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::disk::SimDisk;
 use super::endpoint::Endpoint;
 use super::peers::Link;
 use super::plan::OPERATORS;
+use super::ways::{adapter, endpoint_name, members, Admitted, AnyOf, SeenEndpoints};
 use super::world::{lock, Killed, World};
 
 /// The chains' names.
@@ -41,6 +46,16 @@ pub(crate) const CHAINS: [&str; 2] = ["ant", "bee"];
 const PATH: &str = "ant-bee";
 /// Seconds after which a verified head is stale.
 const STALE_SECONDS: u64 = 30;
+
+/// Sequences that share a leader.
+const BUCKET: u64 = 2;
+/// A packet whose timeout is nearer than this is not delivered any more.
+const RECV_MARGIN_SECONDS: u64 = 5;
+
+/// The keys that a member may send with on a chain.
+fn send_keys(chain: usize) -> impl Iterator<Item = String> {
+    ["", "-2"].into_iter().map(move |suffix| format!("send-{}{suffix}", CHAINS[chain]))
+}
 
 /// Name of an operator.
 pub(crate) fn name(member: usize) -> String {
@@ -81,11 +96,9 @@ impl Keys {
             for (index, config) in configs.iter().enumerate() {
                 let chain = CHAINS[index];
                 let instance = config.instance(Family::Qbft);
-                let bindings = [
-                    (format!("attest-{chain}"), Binding::attestor(chain, instance)),
-                    (format!("send-{chain}"), Binding::Transactions { chain: chain.into() }),
-                ];
-                for (id, binding) in bindings {
+                let attests = (format!("attest-{chain}"), Binding::attestor(chain, instance));
+                let sends = |key| (key, Binding::Transactions { chain: chain.into() });
+                for (id, binding) in std::iter::once(attests).chain(send_keys(index).map(sends)) {
                     let text = hex::encode(secret(member, &id));
                     keystore.import(&id, binding, Cursor::new(text), &passphrase).expect("a good key");
                     ids.push(KeyId(id));
@@ -123,16 +136,19 @@ impl Signer for WatchedSigner {
 
     fn sign(&self, request: &SignRequest) -> catenary_api::Result<[u8; 65]> {
         let signature = self.inner.sign(request)?;
-        if let Purpose::Transaction { chain, nonce } = &request.purpose {
-            self.world.check_signature(self.member, (chain, *nonce), request.digest);
-        }
+        let (Purpose::Transaction { chain, nonce } | Purpose::Replacement { chain, nonce }) = &request.purpose else {
+            return Ok(signature);
+        };
+        let place = (chain.clone(), request.key.0.clone(), *nonce);
+        let is_replacement = matches!(request.purpose, Purpose::Replacement { .. });
+        self.world.check_signature(self.member, &place, request.digest, is_replacement);
         Ok(signature)
     }
 }
 
 impl ReleasingSigner for WatchedSigner {
     fn release_nonce(&self, key: &KeyId, chain: &str, nonce: u64, reason: &str) -> catenary_api::Result<()> {
-        self.world.check_release(self.member, (chain, nonce), reason);
+        self.world.check_release(self.member, &(chain.to_owned(), key.0.clone(), nonce), reason);
         self.inner.release_nonce(key, chain, nonce, reason)
     }
 }
@@ -189,6 +205,14 @@ impl PathObserver for Watch {
 
     fn batch(&self, chain: &str, kind: JobKind, messages: usize, bytes: usize) {
         self.inner.batch(chain, kind, messages, bytes);
+    }
+
+    fn swept(&self, path: &str, source: Side, chain: &str, outcome: Result<&Swept, (&'static str, String)>) {
+        if let Ok(Swept { gaps: 1.., .. }) = outcome {
+            self.world.happened("a gap is found");
+        }
+        self.world.note(format!("member {} sweeps {chain} {outcome:?}", self.member));
+        self.inner.swept(path, source, chain, outcome);
     }
 
     fn retried(&self, path: &str, class: Class, code: &'static str) {
@@ -253,8 +277,8 @@ fn metrics(world: &World) -> Arc<Metrics> {
         name: name.into(),
         family: Family::Qbft,
         trusting_period_seconds: 1_000_000,
-        endpoints: vec!["endpoint-0".into()],
-        signers: vec![format!("send-{name}")],
+        endpoints: (0..world.plan.all_endpoints().count()).map(endpoint_name).collect(),
+        signers: vec![format!("send-{name}"), format!("send-{name}-2")],
         fee_asset: "wei".into(),
     });
     let sides = [0, 1].map(|index| {
@@ -299,8 +323,15 @@ struct Life {
 pub(crate) async fn live(world: Arc<World>, keys: &'static Keys, member: usize, stop: CancellationToken) {
     let life = world.members[member].life.load(Ordering::Relaxed);
     let dir = world.members[member].dir.clone();
-    let ledger = match Ledger::open_in_memory(&dir) {
+    let disk = SimDisk::new(world.clone(), member, life);
+    let options = JournalOptions { disk, ..JournalOptions::default() };
+    let ledger = match Ledger::open_in_memory_with(&dir, options) {
         Ok(ledger) => Arc::new(ledger),
+        // It is started again and again, until there is room.
+        Err(error) if world.is_disk_bad(member, false) || world.is_disk_bad(member, true) => {
+            world.note(format!("member {member} does not start: {error}"));
+            return world.members[member].alive.store(false, Ordering::Relaxed);
+        }
         Err(error) => return world.violated("journal", format!("member {member} does not start: {error}")),
     };
     lock(&world.members[member].state).ledger = Arc::downgrade(&ledger);
@@ -329,10 +360,17 @@ impl Life {
         for (index, attestor) in attestors.iter().enumerate() {
             lock(&self.world.members[self.member].state).services[index] = Some(server::direct(attestor.clone()));
         }
-        let senders: Vec<Arc<Sender>> = (0..2).map(|index| self.sender(index, &chains)).collect();
-        for sender in &senders {
-            // As in the node: what is open stays adopted, and is resolved before anything else is sent.
-            let _ = sender.reconcile().await;
+        tasks.spawn(keep(self.keep_plan(), stop.clone()));
+        let mut senders: Vec<Arc<Sender>> = Vec::new();
+        for index in [0, 1] {
+            let mut all: Vec<_> = send_keys(index).map(|key| self.sender(key, &chains[index])).collect();
+            for sender in all.iter().take(self.world.plan.keys) {
+                // As in the node: what is open stays adopted, and is resolved before anything else is sent.
+                let _ = sender.reconcile().await;
+            }
+            // As if the configuration had another key for the path in each life.
+            let key = usize::try_from(self.life).expect("a few lives") % self.world.plan.keys;
+            senders.push(all.swap_remove(key));
         }
         let [a, b] = [0, 1].map(|index| self.side(index, &chains, &attestors, &senders));
         let context = Arc::new(PathContext {
@@ -347,6 +385,10 @@ impl Life {
         let (_releases, released) = mpsc::channel(4);
         let runner = PathRunner::new(context.clone(), self.options(), restored, released);
         let runner = runner.holding_at_most(self.world.plan.open_max);
+        let runner = match self.world.plan.sweep_seconds {
+            Some(seconds) => runner.sweeping(Duration::from_secs(seconds)),
+            None => runner,
+        };
         let stopped = stop.clone();
         tasks.spawn(async move { probe(context, stopped).await });
         let world = self.world.clone();
@@ -369,17 +411,25 @@ impl Life {
         }
     }
 
+    fn keep_plan(&self) -> KeepPlan {
+        // Nothing leaves the working state as long as a world lasts: it is compared with the truth at the end.
+        let limits = Limits {
+            recv_margin_seconds: RECV_MARGIN_SECONDS,
+            turn_bucket_sequences: BUCKET,
+            retain_closed_seconds: 100_000_000,
+            journal_keep_seconds: None,
+            sweep_every_seconds: 600,
+        };
+        let (ledger, metrics, health) = (self.ledger.clone(), self.metrics.clone(), self.health.clone());
+        KeepPlan { ledger, metrics, health, limits }
+    }
+
     fn chain(&self, index: usize) -> Arc<NodeChain> {
-        let endpoint = Arc::new(Endpoint::new(self.world.clone(), self.member, self.life, index));
-        let (config, anchor) = {
-            let chain = self.world.chain(index);
-            (chain.config(), chain.blocks[0].header.encode())
-        };
+        let config = self.world.chain(index).config();
         let saved = self.ledger.saved_client(CHAINS[index]).expect("a store in memory");
-        let client: Box<dyn LightClient> = match saved {
-            Some((state, bytes)) => Box::new(Qbft::restore(config, &bytes, &state.digest).expect("what was saved")),
-            None => Box::new(Qbft::new(config, &anchor).expect("a good anchor")),
-        };
+        let client: Option<Box<dyn LightClient>> = saved.map(|(state, bytes)| -> Box<dyn LightClient> {
+            Box::new(Qbft::restore(config.clone(), &bytes, &state.digest).expect("what was saved"))
+        });
         let inner = ChainWatch {
             chain: CHAINS[index].into(),
             family: Family::Qbft,
@@ -396,8 +446,24 @@ impl Life {
             wait_above_head_ms: 5_000,
             skipping: false,
         };
-        let adapter = Adapter { source: endpoint.clone(), sink: endpoint };
-        Arc::new(NodeChain::new(options, adapter, client, Arc::new(observer)))
+        let endpoints = Endpoint::all(&self.world, (self.member, self.life), index);
+        let observer = Arc::new(observer);
+        if let [only] = endpoints.as_slice() {
+            let anchor = self.world.chain(index).blocks[0].encoded.clone();
+            let client = client.unwrap_or_else(|| Box::new(Qbft::new(config, &anchor).expect("a good anchor")));
+            return Arc::new(NodeChain::new(options, adapter(only), client, observer));
+        }
+        let watch = SeenEndpoints { world: self.world.clone(), member: self.member, chain: index };
+        let parts = ChainParts {
+            family: Family::Qbft,
+            instance: config.instance(Family::Qbft),
+            chain_id: config.chain_id.clone(),
+            endpoints: Arc::new(Endpoints::new(CHAINS[index], members(&endpoints), Arc::new(watch))),
+            client,
+            admission: Arc::new(Admitted(config)),
+            observer,
+        };
+        Arc::new(NodeChain::over(options, parts))
     }
 
     fn attestor(&self, index: usize, chains: &[Arc<NodeChain>]) -> Arc<Attestor> {
@@ -408,14 +474,23 @@ impl Life {
         Arc::new(Attestor::new(prover, Arc::new(AttestorSigner(key)), pairs, self.metrics.clone()))
     }
 
-    fn sender(&self, index: usize, chains: &[Arc<NodeChain>]) -> Arc<Sender> {
+    fn sender(&self, key: String, chain: &Arc<NodeChain>) -> Arc<Sender> {
         let inner = Signers(self.signer.clone());
+        let (plan, index) = (&self.world.plan, usize::from(chain.name() == CHAINS[1]));
+        let replace_after = plan.replace_after_ms.filter(|_| index == 0).map(Duration::from_millis);
+        let replacers = AnyOf(Endpoint::all(&self.world, (self.member, self.life), index));
+        let policy = SendPolicy {
+            in_flight_max: if index == 1 { plan.in_flight } else { 1 },
+            replace_after: replace_after.unwrap_or(Duration::MAX),
+            replacements_max: if replace_after.is_some() { 4 } else { 0 },
+            ..SendPolicy::default()
+        };
         let sender = Sender::new(SenderParts {
             chain: CHAINS[index].into(),
-            key: KeyId(format!("send-{}", CHAINS[index])),
-            sink: chains[index].sink().clone(),
-            replacer: None,
-            policy: SendPolicy::default(),
+            key: KeyId(key),
+            sink: chain.sink().clone(),
+            replacer: Some(Arc::new(replacers)),
+            policy,
             signer: Arc::new(WatchedSigner { inner, world: self.world.clone(), member: self.member }),
             ledger: self.ledger.clone(),
             observer: self.watch.clone(),
@@ -474,9 +549,9 @@ impl Life {
             operators: (0..OPERATORS).map(name).collect(),
             own: name(self.member),
             turn_delay_blocks: 3,
-            bucket: 2,
+            bucket: BUCKET,
             job_items_max: self.world.plan.job_items,
-            recv_margin_seconds: 5,
+            recv_margin_seconds: RECV_MARGIN_SECONDS,
         }
     }
 }
@@ -499,8 +574,12 @@ pub(crate) fn stages(world: &World, member: usize, packets: &[(usize, u64)]) -> 
     Some(stages)
 }
 
-/// The account that a member sends with on a chain.
+/// The account of a member's key.
+pub(crate) fn key_account(member: usize, key: &str) -> [u8; 20] {
+    TestKey::from_secret(&secret(member, key)).expect("a valid secret").address().0
+}
+
+/// The account of the first key that a member sends with on a chain.
 pub(crate) fn account(member: usize, chain: usize) -> [u8; 20] {
-    let key = TestKey::from_secret(&secret(member, &format!("send-{}", CHAINS[chain]))).expect("a valid secret");
-    key.address().0
+    key_account(member, &format!("send-{}", CHAINS[chain]))
 }

@@ -27,6 +27,7 @@ pub(crate) struct Link {
 struct Fate {
     delay_ms: u64,
     is_lost: bool,
+    is_busy: bool,
     twice: bool,
     lies: bool,
 }
@@ -50,6 +51,7 @@ impl Link {
             is_lost: faulty && rng.chance(faults.loss),
             twice: faulty && rng.chance(faults.twice),
             lies: faulty && rng.chance(faults.lies),
+            is_busy: faults.busy > 0 && faulty && rng.chance(faults.busy),
         }
     }
 
@@ -66,6 +68,10 @@ impl Link {
         if fate.is_lost {
             // Nothing comes back: the client's deadline ends this.
             std::future::pending::<()>().await;
+        }
+        if fate.is_busy {
+            self.world.happened("a peer is busy");
+            return Err(Status::resource_exhausted("as many requests are in flight as may be"));
         }
         let service = lock(&self.world.members[self.to].state).services[self.chain].clone().ok_or_else(gone)?;
         if fate.twice {

@@ -40,6 +40,41 @@ pub(crate) struct EndpointFaults {
     pub(crate) stale_blocks: u64,
     /// Answers that are lies.
     pub(crate) lies: u64,
+    /// Stretches of some seconds in which nothing is answered.
+    pub(crate) down: u64,
+    /// Transactions that it does not take, although others do: its pool has rules of its own.
+    pub(crate) refuses: u64,
+}
+
+impl EndpointFaults {
+    /// Whether it says what is so, as it was seen last.
+    pub(crate) const fn is_truthful(&self) -> bool {
+        self.lies == 0 && self.stale_blocks == 0
+    }
+
+    /// One of several: honest, or with some faults of its own.
+    fn one_of_several(rng: &mut Rng) -> Self {
+        let mut faults = Self { latency_ms: [60, 80, 400, 1_500][rng.below(4)], ..Self::default() };
+        match rng.below(6) {
+            0 => faults.lies = rng.range(20, 400),
+            1 => faults.stale_blocks = rng.range(1, 12),
+            2 => faults.loss = rng.range(20, 400),
+            3 => faults.down = rng.range(50, 700),
+            4 => faults.refuses = rng.range(50, 700),
+            _ => {}
+        }
+        faults
+    }
+}
+
+/// A disk that takes no writes for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BadDisk {
+    pub(crate) operator: usize,
+    pub(crate) from_ms: u64,
+    pub(crate) to_ms: u64,
+    /// Writes go, and nothing of them can be flushed; else it is full.
+    pub(crate) flush_fails: bool,
 }
 
 /// What happens to requests between members, in thousandths.
@@ -52,6 +87,8 @@ pub(crate) struct PeerFaults {
     pub(crate) twice: u64,
     /// Answers that are lies.
     pub(crate) lies: u64,
+    /// Requests for which there is no room at once.
+    pub(crate) busy: u64,
 }
 
 /// What happens on the chains, in thousandths of the blocks or transactions.
@@ -67,6 +104,10 @@ pub(crate) struct ChainFaults {
     pub(crate) rival: u64,
     /// Blocks before which some that are not final are replaced.
     pub(crate) reorganised: u64,
+    /// Stretches of some blocks that ask for a higher price.
+    pub(crate) dear: u64,
+    /// Replacements of which somebody's pool keeps the old version as well.
+    pub(crate) kept: u64,
 }
 
 /// A world's plan.
@@ -92,7 +133,19 @@ pub(crate) struct Plan {
     pub(crate) open_max: usize,
     /// When everything goes right again.
     pub(crate) faults_ms: u64,
+    /// Of the first endpoint of each member and chain.
     pub(crate) endpoints: EndpointFaults,
+    /// Of the others.
+    pub(crate) more_endpoints: Vec<EndpointFaults>,
+    /// Keys that each member sends with on a chain: one in each life.
+    pub(crate) keys: usize,
+    /// On the first chain, what no block takes for so long is replaced at a higher price.
+    pub(crate) replace_after_ms: Option<u64>,
+    /// On the second chain, transactions of one key on their way.
+    pub(crate) in_flight: usize,
+    pub(crate) disks: Vec<BadDisk>,
+    /// How often members ask both chains for what no event told.
+    pub(crate) sweep_seconds: Option<u64>,
     pub(crate) peers: PeerFaults,
     pub(crate) chains: ChainFaults,
     pub(crate) crashes: Vec<Crash>,
@@ -120,6 +173,12 @@ impl Plan {
             open_max: catenary_core::engine::limits::OPEN_PACKETS_MAX,
             faults_ms: 10_000,
             endpoints: EndpointFaults { latency_ms: 60, ..EndpointFaults::default() },
+            more_endpoints: Vec::new(),
+            keys: 1,
+            replace_after_ms: None,
+            in_flight: 1,
+            disks: Vec::new(),
+            sweep_seconds: None,
             peers: PeerFaults::default(),
             chains: ChainFaults::default(),
             crashes: Vec::new(),
@@ -128,8 +187,58 @@ impl Plan {
         }
     }
 
-    /// A world in which anything may go wrong.
+    /// A world in which anything may go wrong. Shorter than those that were drawn first: what is found, is found early,
+    /// and there is time for more worlds.
     pub(crate) fn random(seed: u64) -> Self {
+        let mut plan = Self::drawn(seed);
+        plan.faults_ms = plan.faults_ms / 2 + 2_000;
+        plan.transfers_ms = plan.transfers_ms.min(plan.faults_ms * 2 / 3);
+        for (at, _) in &mut plan.clock {
+            *at /= 2;
+        }
+        plan.and_more()
+    }
+
+    /// What was not drawn at first; from a generator of its own, so that what was is drawn as before.
+    fn and_more(mut self) -> Self {
+        let mut rng = Rng::of(self.seed, "more");
+        if rng.chance(450) {
+            let more = rng.range(1, 2);
+            self.more_endpoints = (0..more).map(|_| EndpointFaults::one_of_several(&mut rng)).collect();
+        }
+        self.endpoints.down = if rng.chance(200) { rng.range(20, 300) } else { 0 };
+        self.endpoints.refuses = if rng.chance(200) { rng.range(20, 300) } else { 0 };
+        self.sweep_seconds = rng.chance(300).then(|| rng.range(5, 40));
+        self.peers.busy = if rng.chance(300) { rng.range(20, 400) } else { 0 };
+        self.keys = if rng.chance(300) { 2 } else { 1 };
+        self.in_flight = if rng.chance(500) { 4 } else { 1 };
+        if rng.chance(600) {
+            self.replace_after_ms = Some(rng.range(2_000, 8_000));
+            self.chains.dear = if rng.chance(700) { rng.range(50, 500) } else { 0 };
+            self.chains.kept = if rng.chance(500) { rng.range(50, 700) } else { 0 };
+        }
+        if rng.chance(350) {
+            for _ in 0..rng.range(1, 3) {
+                let (operator, from_ms) = (rng.below(OPERATORS), rng.range(200, self.faults_ms));
+                let (to_ms, flush_fails) = (from_ms + rng.range(100, 6_000), rng.chance(400));
+                self.disks.push(BadDisk { operator, from_ms, to_ms, flush_fails });
+            }
+        }
+        self
+    }
+
+    /// The faults of each endpoint of a member and chain.
+    pub(crate) fn all_endpoints(&self) -> impl Iterator<Item = EndpointFaults> + '_ {
+        std::iter::once(self.endpoints).chain(self.more_endpoints.iter().copied())
+    }
+
+    /// Whether nobody has a reason to believe what is not so, or not any more.
+    pub(crate) fn is_truthful(&self) -> bool {
+        self.all_endpoints().all(|endpoint| endpoint.is_truthful())
+    }
+
+    /// A world of the kind that was drawn first, which found the first seeds that have found something.
+    pub(crate) fn drawn(seed: u64) -> Self {
         let mut rng = Rng::of(seed, "plan");
         let mut plan = Self::calm(seed);
         // Each fault is there in some worlds and not in others, so that one that hides another does not hide it always.
@@ -147,12 +256,14 @@ impl Plan {
             loss: some(&mut rng, 150),
             stale_blocks: some(&mut rng, 6),
             lies: some(&mut rng, 120),
+            ..EndpointFaults::default()
         };
         plan.peers = PeerFaults {
             loss: some(&mut rng, 300),
             slow: some(&mut rng, 300),
             twice: some(&mut rng, 300),
             lies: some(&mut rng, 150),
+            ..PeerFaults::default()
         };
         plan.chains = ChainFaults {
             dropped: some(&mut rng, 250),
@@ -160,6 +271,7 @@ impl Plan {
             foreign: some(&mut rng, 60),
             rival: some(&mut rng, 250),
             reorganised: some(&mut rng, 200),
+            ..ChainFaults::default()
         };
         if rng.chance(650) {
             for _ in 0..rng.range(1, 4) {

@@ -1,11 +1,11 @@
 //! The tests: worlds by name, worlds by seed, and that two runs of one seed are the same.
 
+use std::collections::BTreeSet;
+
 use super::driver::{run, Report};
-use super::plan::{ChainFaults, Crash, EndpointFaults, PeerFaults, Plan, Where, OPERATORS};
+use super::plan::{BadDisk, ChainFaults, Crash, EndpointFaults, PeerFaults, Plan, Where, OPERATORS};
 use super::rng::Rng;
 
-/// Random worlds that every run of the tests looks at; `CATENARY_SEEDS` asks for more.
-const SEEDS: u64 = 60;
 /// Seeds that have found something once, each named after it.
 const REGRESSIONS: [(&str, u64); 3] = [
     // A member whose view of the source was older than the packet took its absence there for its end.
@@ -16,18 +16,30 @@ const REGRESSIONS: [(&str, u64); 3] = [
     ("a made-up nonce, and blocks that never were", 448),
 ];
 
-/// Fails with what was wrong, the last lines of the trace, and the command that replays the world.
-fn expect_good(name: &str, plan: &Plan, report: &Report) {
+/// What was wrong, with the last lines of the trace and the command that replays the world; `None` when all was well.
+pub(crate) fn fault(name: &str, plan: &Plan, report: &Report) -> Option<String> {
     if report.violations.is_empty() {
-        return;
+        return None;
     }
     let tail = report.tail.join("\n");
     let (seed, command) = (plan.seed, "cargo test -p catenary-scenarios replay -- --nocapture");
-    panic!("{tail}\n{plan:#?}\n{name}: {:#?}\nreplay: CATENARY_SEED={seed} {command}", report.violations);
+    Some(format!("{tail}\n{plan:#?}\n{name}: {:#?}\nreplay: CATENARY_SEED={seed} {command}", report.violations))
+}
+
+fn expect_good(name: &str, plan: &Plan, report: &Report) {
+    if let Some(fault) = fault(name, plan, report) {
+        panic!("{fault}");
+    }
 }
 
 /// Runs a world in which something goes wrong, and expects that it ends well.
 fn check(name: &str, change: impl Fn(&mut Plan)) {
+    check_that(name, &[], change);
+}
+
+/// The same, and that these things happened.
+fn check_that(name: &str, happens: &[&str], change: impl Fn(&mut Plan)) {
+    let mut happened = BTreeSet::new();
     for seed in 1..=3 {
         let mut plan = Plan::calm(seed);
         plan.faults_ms = 30_000;
@@ -35,6 +47,10 @@ fn check(name: &str, change: impl Fn(&mut Plan)) {
         let report = run(&plan, None);
         expect_good(name, &plan, &report);
         assert!(report.packets > 0, "{name}: nothing happened");
+        happened.extend(report.happened.into_keys());
+    }
+    for what in happens {
+        assert!(happened.contains(what), "{name}: no {what}, only {happened:?}");
     }
 }
 
@@ -78,7 +94,7 @@ fn a_full_engine_empties_and_takes_what_it_left_out() {
 
 #[test]
 fn peers_that_lose_delay_double_and_lie() {
-    check("peers", |plan| plan.peers = PeerFaults { loss: 250, slow: 250, twice: 250, lies: 150 });
+    check("peers", |plan| plan.peers = PeerFaults { loss: 250, slow: 250, twice: 250, lies: 150, busy: 100 });
 }
 
 #[test]
@@ -145,6 +161,85 @@ fn clocks_that_jump() {
     });
 }
 
+#[test]
+fn endpoints_that_lie_beside_honest_ones() {
+    check_that("one lies", &["endpoint left out"], |plan| {
+        plan.endpoints.lies = 300;
+        let stale = EndpointFaults { latency_ms: 80, stale_blocks: 12, ..EndpointFaults::default() };
+        plan.more_endpoints = vec![stale, EndpointFaults { latency_ms: 200, ..EndpointFaults::default() }];
+    });
+}
+
+#[test]
+fn endpoints_that_come_and_go() {
+    check_that("down", &["endpoint left out", "endpoint serves again"], |plan| {
+        plan.endpoints.down = 400;
+        plan.more_endpoints = vec![plan.endpoints, EndpointFaults { latency_ms: 1_500, ..plan.endpoints }];
+    });
+}
+
+#[test]
+fn endpoints_whose_pools_refuse_what_others_hold() {
+    check_that("refusing", &["refused by one"], |plan| {
+        plan.endpoints.refuses = 500;
+        plan.more_endpoints = vec![plan.endpoints, EndpointFaults { down: 300, ..plan.endpoints }];
+        plan.chains = ChainFaults { dropped: 150, late: 500, ..ChainFaults::default() };
+    });
+}
+
+#[test]
+fn blocks_that_ask_for_more_than_was_offered() {
+    check_that("dear", &["replacement"], |plan| {
+        plan.replace_after_ms = Some(2_500);
+        plan.chains = ChainFaults { dear: 500, kept: 500, late: 200, ..ChainFaults::default() };
+    });
+}
+
+#[test]
+fn a_key_for_each_life() {
+    check("keys", |plan| {
+        (plan.keys, plan.transfers) = (2, 12);
+        plan.chains.late = 500;
+        for (operator, commit) in [(0, 9), (1, 14), (2, 20), (0, 31), (1, 38)] {
+            plan.crashes.push(Crash { operator, commit, at: Where::After, down_ms: 900 });
+        }
+    });
+}
+
+#[test]
+fn several_transactions_of_one_key_on_their_way() {
+    check("several", |plan| {
+        (plan.in_flight, plan.transfers, plan.transfers_ms, plan.job_items) = (4, 30, 4_000, 3);
+        plan.chains = ChainFaults { dropped: 200, late: 300, foreign: 100, ..ChainFaults::default() };
+    });
+}
+
+#[test]
+fn packets_that_no_endpoint_told_of() {
+    check_that("sweeps", &["a gap is found"], |plan| {
+        plan.sweep_seconds = Some(6);
+        plan.endpoints.lies = 400;
+        plan.more_endpoints = vec![EndpointFaults { stale_blocks: 6, ..plan.endpoints }];
+        plan.crashes = vec![Crash { operator: 1, commit: 12, at: Where::After, down_ms: 9_000 }];
+    });
+}
+
+#[test]
+fn disks_that_are_full_or_do_not_flush() {
+    check_that("disks", &["disk fails"], |plan| {
+        (plan.transfers, plan.transfers_ms) = (12, 20_000);
+        for (operator, from_ms) in [(0, 500), (1, 3_000), (2, 6_000), (0, 11_000), (1, 15_000)] {
+            plan.disks.push(BadDisk {
+                operator,
+                from_ms,
+                to_ms: from_ms + 4_000,
+                flush_fails: from_ms % 2_000 == 1_000,
+            });
+        }
+        plan.crashes = vec![Crash { operator: 0, commit: 8, at: Where::Before, down_ms: 500 }];
+    });
+}
+
 /// One member dies at a commit of its journal: at each of them, before it, after it and in its middle, in the worlds of
 /// `CATENARY_CRASHES=all`; at every fifth otherwise.
 #[test]
@@ -190,36 +285,13 @@ fn check_seed(name: &str, seed: u64) {
     expect_good(name, &plan, &report);
 }
 
-/// A part of the random worlds; in parts, so that they run at the same time.
-fn check_seeds(part: u64) {
-    let seeds = std::env::var("CATENARY_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
-    let first = std::env::var("CATENARY_FIRST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    (first..first + seeds).filter(|seed| seed % 4 == part).for_each(|seed| check_seed("random", seed));
-}
-
-#[test]
-fn random_worlds_1() {
-    check_seeds(0);
-}
-
-#[test]
-fn random_worlds_2() {
-    check_seeds(1);
-}
-
-#[test]
-fn random_worlds_3() {
-    check_seeds(2);
-}
-
-#[test]
-fn random_worlds_4() {
-    check_seeds(3);
-}
-
 #[test]
 fn seeds_that_have_found_something() {
-    REGRESSIONS.iter().for_each(|(name, seed)| check_seed(name, *seed));
+    for (name, seed) in REGRESSIONS {
+        let plan = Plan::drawn(seed);
+        let report = run(&plan, None);
+        expect_good(name, &plan, &report);
+    }
 }
 
 /// Replays the world of `CATENARY_SEED`; without it, the first one.

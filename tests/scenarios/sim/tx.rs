@@ -19,6 +19,8 @@ pub(crate) struct Body {
     pub(crate) nonce: u64,
     #[prost(message, repeated, tag = "3")]
     pub(crate) messages: Vec<proto::Any>,
+    #[prost(uint64, tag = "4")]
+    pub(crate) price: u64,
 }
 
 /// A transaction whose signature holds.
@@ -27,6 +29,8 @@ pub(crate) struct Tx {
     pub(crate) account: Account,
     pub(crate) nonce: u64,
     pub(crate) messages: Vec<proto::Any>,
+    /// What it pays; blocks ask for more at times.
+    pub(crate) price: u64,
     pub(crate) hash: TxHash,
 }
 
@@ -56,13 +60,20 @@ pub(crate) fn sign(body: &[u8], signature: &[u8; 65]) -> (Vec<u8>, TxHash) {
 }
 
 impl Tx {
+    /// What it does, whoever pays how much for it: the same in all versions of one nonce.
+    pub(crate) fn effect(&self) -> Hash32 {
+        let encoded: Vec<Vec<u8>> = self.messages.iter().map(Message::encode_to_vec).collect();
+        let parts: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
+        Hash32::sha256(&parts)
+    }
+
     /// A transaction from its bytes, if its signature is its account's.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (body, signature) = bytes.split_at_checked(bytes.len().checked_sub(65)?)?;
         let signer = secp256k1::recover(digest(body).as_bytes(), signature.try_into().ok()?).ok()?;
-        let Body { account, nonce, messages } = Body::decode(body).ok()?;
+        let Body { account, nonce, messages, price } = Body::decode(body).ok()?;
         let account: Account = account.try_into().ok()?;
-        (signer.0 == account).then(|| Self { account, nonce, messages, hash: TxHash(keccak256(&[bytes])) })
+        (signer.0 == account).then(|| Self { account, nonce, messages, price, hash: TxHash(keccak256(&[bytes])) })
     }
 }
 

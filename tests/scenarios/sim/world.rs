@@ -12,7 +12,9 @@ use catenary_node::platform::simulation::{self, Commit};
 use catenary_node::store::Ledger;
 
 use super::chain::{Chain, START_SECONDS};
-use super::plan::{Plan, Where, OPERATORS};
+use super::check::Fates;
+use super::plan::{BadDisk, Plan, Where, OPERATORS};
+use super::rng::Rng;
 
 /// Lines of the trace that are kept for a person to read.
 const LINES_KEPT: usize = 400;
@@ -39,20 +41,33 @@ pub(crate) struct MemberState {
     pub(crate) ledger: Weak<Ledger>,
     /// Its attestation services by chain, while it lives.
     pub(crate) services: [Option<Arc<dyn AttestationService>>; 2],
-    /// Length of its journal before the commit that is being made.
-    before_bytes: u64,
+    /// Length of its journal after the last commit that it was told is durable.
+    durable_bytes: u64,
     /// Length to which its journal is torn by the last death.
     pub(crate) torn_bytes: Option<u64>,
     /// Journal and store are gone.
     pub(crate) is_lost: bool,
     /// Transactions that it has broadcast before: to do so again is no new decision.
     pub(crate) broadcast: BTreeSet<Hash32>,
-    /// Digests that its keys have signed, by chain and nonce, over all lives.
-    pub(crate) signed: BTreeMap<(String, u64), BTreeSet<Hash32>>,
+    /// What its keys have signed, by chain, key and nonce, over all lives.
+    pub(crate) signed: BTreeMap<(String, String, u64), Signed>,
+    /// Transactions that its endpoints have taken, by chain and endpoint: whoever has one does not refuse it.
+    pub(crate) taken: BTreeSet<(usize, usize, Hash32)>,
+}
+
+/// What was signed for one nonce.
+#[derive(Default)]
+pub(crate) struct Signed {
+    pub(crate) digests: BTreeSet<Hash32>,
+    /// How many of them as replacements of those before.
+    pub(crate) replacements: usize,
+    /// What the transactions do that were broadcast.
+    pub(crate) effects: BTreeSet<Hash32>,
 }
 
 #[derive(Default)]
 struct Trace {
+    keeps_all: bool,
     digest: Option<Hash32>,
     lines: VecDeque<String>,
     count: u64,
@@ -68,6 +83,10 @@ pub(crate) struct World {
     pub(crate) waits: AtomicU64,
     trace: Mutex<Trace>,
     violations: Mutex<Vec<String>>,
+    /// How often what has happened.
+    happened: Mutex<BTreeMap<&'static str, u64>>,
+    /// What was last read of the chains, and how often they had changed by then.
+    pub(crate) known_fates: Mutex<Option<([u64; 2], Arc<Fates>)>>,
     _dir: tempfile::TempDir,
 }
 
@@ -96,8 +115,10 @@ impl World {
             members,
             faults: AtomicBool::new(true),
             waits: AtomicU64::new(0),
-            trace: Mutex::default(),
+            trace: Mutex::new(Trace { keeps_all: std::env::var_os("CATENARY_TRACE").is_some(), ..Trace::default() }),
             violations: Mutex::default(),
+            happened: Mutex::default(),
+            known_fates: Mutex::default(),
             _dir: dir,
         })
     }
@@ -134,9 +155,28 @@ impl World {
         trace.digest = Some(Hash32::sha256(&[before.as_bytes(), line.as_bytes()]));
         trace.count += 1;
         trace.lines.push_back(line);
-        if trace.lines.len() > LINES_KEPT && std::env::var_os("CATENARY_TRACE").is_none() {
+        if trace.lines.len() > LINES_KEPT && !trace.keeps_all {
             trace.lines.pop_front();
         }
+    }
+
+    /// Counts what the plan made happen, so that a fault that never happens is seen.
+    pub(crate) fn happened(&self, what: &'static str) {
+        *lock(&self.happened).entry(what).or_default() += 1;
+    }
+
+    /// What has happened, and how often.
+    pub(crate) fn all_that_happened(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.happened).clone()
+    }
+
+    /// Whether a member's disk takes no writes now, or flushes nothing.
+    pub(crate) fn is_disk_bad(&self, member: usize, flush_fails: bool) -> bool {
+        let now_ms = simulation::elapsed_ms();
+        let is_bad = |disk: &BadDisk| {
+            disk.operator == member && disk.flush_fails == flush_fails && (disk.from_ms..disk.to_ms).contains(&now_ms)
+        };
+        self.is_faulty() && self.plan.disks.iter().any(is_bad)
     }
 
     /// The digest of all that was written down, and how much that was.
@@ -171,12 +211,14 @@ impl World {
         }
         let length = std::fs::metadata(path).map_or(0, |file| file.len());
         let commit = match at {
-            Commit::Before => {
-                lock(&member.state).before_bytes = length;
-                member.commits.fetch_add(1, Ordering::Relaxed) + 1
-            }
+            Commit::Before => member.commits.fetch_add(1, Ordering::Relaxed) + 1,
             Commit::After => member.commits.load(Ordering::Relaxed),
         };
+        let done = lock(&member.state).durable_bytes;
+        // Before the first one there is the header, which is durable as well.
+        if at == Commit::After || done == 0 {
+            lock(&member.state).durable_bytes = length;
+        }
         let dies = |place: Where| match place {
             Where::Before => at == Commit::Before,
             Where::After | Where::Torn | Where::Lost => at == Commit::After,
@@ -187,9 +229,16 @@ impl World {
         let Some(crash) = crash else { return };
         if crash.at == Where::Torn {
             let mut state = lock(&member.state);
-            state.torn_bytes = Some(state.before_bytes + (length - state.before_bytes) / 2);
+            state.torn_bytes = Some(done + length.saturating_sub(done) / 2);
+            state.durable_bytes = done;
         }
         lock(&member.state).is_lost = crash.at == Where::Lost;
+        self.happened(match crash.at {
+            Where::Before => "death Before",
+            Where::After => "death After",
+            Where::Torn => "death Torn",
+            Where::Lost => "death Lost",
+        });
         self.note(format!("member {} dies {:?} commit {commit}", member.index, crash.at));
         member.alive.store(false, Ordering::Relaxed);
         std::panic::resume_unwind(Box::new(Killed));
@@ -199,7 +248,7 @@ impl World {
     pub(crate) fn lose_unflushed(&self, member: usize) {
         let member = &self.members[member];
         if std::mem::take(&mut lock(&member.state).is_lost) {
-            lock(&member.state).before_bytes = 0;
+            lock(&member.state).durable_bytes = 0;
             std::fs::remove_dir_all(member.dir.join(SEGMENTS_DIR)).expect("there were segments");
             return std::fs::remove_file(member.dir.join(MARKER_FILE)).expect("there was a marker");
         }
@@ -208,12 +257,18 @@ impl World {
         let Ok(file) = std::fs::OpenOptions::new().write(true).open(&path) else { return };
         let length = file.metadata().map_or(0, |file| file.len());
         let flushed = simulation::flushed(&path).unwrap_or(header_bytes).min(length);
-        let kept = lock(&member.state).torn_bytes.take().unwrap_or(flushed).min(flushed);
-        let done = lock(&member.state).before_bytes;
-        if kept < done {
-            let what = format!("member {}: {kept} bytes are left of {done} that were durable", member.index);
+        let done = lock(&member.state).durable_bytes;
+        if flushed < done {
+            let what = format!("member {}: {flushed} bytes are left of {done} that were durable", member.index);
             self.violated("lost commit", what);
         }
+        let torn = lock(&member.state).torn_bytes.take();
+        // What was not flushed may have come to the disk all the same.
+        let life = member.life.load(Ordering::Relaxed);
+        if torn.is_none() && Rng::of(self.plan.seed, &format!("unflushed {} {life}", member.index)).chance(300) {
+            return;
+        }
+        let kept = torn.unwrap_or(flushed).min(flushed);
         if kept < length {
             file.set_len(kept).expect("a file in memory can be cut");
         }

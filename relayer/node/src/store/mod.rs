@@ -223,7 +223,15 @@ impl Ledger {
     /// # Errors
     /// The journal is in use or damaged, or the disk failed.
     pub fn open_in_memory(data_dir: &Path) -> Result<Self, StoreError> {
-        let (journal, _) = Journal::open(data_dir).map_err(|error| journal_error(&error))?;
+        Self::open_in_memory_with(data_dir, JournalOptions::default())
+    }
+
+    /// [`open_in_memory`](Self::open_in_memory) on another disk, or with other bounds.
+    ///
+    /// # Errors
+    /// See [`open_in_memory`](Self::open_in_memory).
+    pub fn open_in_memory_with(data_dir: &Path, options: JournalOptions) -> Result<Self, StoreError> {
+        let (journal, _) = Journal::open_with(data_dir, options).map_err(|error| journal_error(&error))?;
         Ok(Self::assemble(journal, Box::<MemoryStore>::default(), Tip::start())?.0)
     }
 
@@ -301,7 +309,7 @@ impl Ledger {
         loop {
             match self.record(records.clone()) {
                 Err(error) if is_passing(&error) => {
-                    let waited = self.committed.wait_timeout_while(lock(&self.queue), DISK_RETRY, |q| !q.closing);
+                    let waited = self.committed.wait_timeout_while(lock(&self.queue), platform::patience(DISK_RETRY), |q| !q.closing);
                     if waited.unwrap_or_else(PoisonError::into_inner).0.closing {
                         return Err(error);
                     }
@@ -315,7 +323,7 @@ impl Ledger {
     /// Waits until the store has what is durable already.
     fn fold_patiently(&self, late: StoreError) -> Result<(), StoreError> {
         loop {
-            let waited = self.committed.wait_timeout_while(lock(&self.queue), DISK_RETRY, |q| !q.closing);
+            let waited = self.committed.wait_timeout_while(lock(&self.queue), platform::patience(DISK_RETRY), |q| !q.closing);
             if waited.unwrap_or_else(PoisonError::into_inner).0.closing {
                 return Err(late);
             }

@@ -56,6 +56,7 @@ pub async fn keep(plan: KeepPlan, stop: CancellationToken) {
     let mut was_well = true;
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             () = platform::sleep(LOOK) => {}
         }

@@ -11,6 +11,7 @@ use catenary_api::{
     Account, Broadcast, BuildRequest, ChainSink, Error, Message, PublicKey, Result, SignedTx, SinkLimits, TxHash,
     TxReceipt, UnsignedTx,
 };
+use catenary_core::bugs::{self, Bug};
 use catenary_light_clients::Class;
 
 use super::score::{Call, LeftOut, Tier};
@@ -198,6 +199,7 @@ impl ChainSink for Endpoints {
         for at in order.into_iter().take(limits::ATTEMPTS_MAX) {
             match together(said.take(), self.hand_to(at, tx).await) {
                 Broadcast::Accepted => return Broadcast::Accepted,
+                no @ Broadcast::Refused(_) if bugs::on(Bug::BelieveOneNo) => return no,
                 other => said = Some(other),
             }
         }

@@ -1,6 +1,7 @@
 //! What became of a transaction: looking, waiting, replacing, and writing it down.
 
 use catenary_api::{Broadcast, Purpose, ReplacingSink, SignedTx, TxHash, TxReceipt};
+use catenary_core::bugs::{self, Bug};
 use catenary_core::record::{Outcome, OutcomeResult, Record};
 use catenary_light_clients::Class;
 
@@ -270,6 +271,9 @@ impl Sender {
             let message = format!("the replacement of nonce {nonce} has nonce {}; please report this", unsigned.nonce);
             return Err(catenary_api::Error { code: "NODE-TX-005", class: Class::Bug, message }.into());
         }
+        if bugs::on(Bug::ReleaseStuck) {
+            self.release(nonce, "no block takes it")?;
+        }
         let signed = self.sign(&unsigned, Purpose::Replacement { chain: self.chain.clone(), nonce })?;
         let Some(flight) = self.flights().get(nonce).cloned() else { return Err(self.lost(nonce)) };
         let journaled = self.journal_intent(&signed, (nonce, flight.replacements.saturating_add(1)), &flight.note);
@@ -278,7 +282,7 @@ impl Sender {
             return journaled;
         }
         if let Some(flight) = self.flights().get_mut(nonce) {
-            flight.versions.retain(|version| version.hash != signed.hash);
+            flight.versions.retain(|version| version.hash != signed.hash && !bugs::on(Bug::ForgetReplaced));
             flight.versions.push(signed.clone());
             flight.replacements = flight.replacements.saturating_add(1);
         }

@@ -181,6 +181,7 @@ impl Sweeper {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = platform::sleep(pause) => {}
             }
