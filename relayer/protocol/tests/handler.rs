@@ -9,6 +9,7 @@ mod handler {
     mod hostile;
     mod model;
     mod native;
+    mod native_grandpa;
     mod packets;
     pub(crate) mod rig;
     mod smoke;

@@ -20,7 +20,7 @@
 //!   the same checkpoints, so that value and packets never part.
 //! - [`ClientType`]: a kind of on-chain client. [`AttestationClient`] is ibc-go's `attestations`; with the feature
 //!   `tendermint-client` there is also `TendermintClient`, ibc-go's `07-tendermint`; [`NativeClient`] is one made of a
-//!   family's light client, with the feature `qbft-client` of `QbftFamily`'s.
+//!   family's light client: `QbftFamily`'s and `GrandpaFamily`'s with the features `qbft-client` and `grandpa-client`.
 //! - [`App`]: what is bound to a port. [`TransferApp`] is ICS-20 on port `transfer`, over a host that is a [`Bank`].
 //! - [`Event`]: what happened, with whole packets; [`Event::render`] gives ibc-go's event types and attributes.
 //! - [`state`]: reads for the host's queries.
@@ -54,6 +54,8 @@ mod client_messages;
 mod dispatch;
 mod error;
 mod events;
+#[cfg(feature = "grandpa-client")]
+mod grandpa_client;
 mod memory;
 mod native_client;
 mod packet;
@@ -73,6 +75,8 @@ pub use client::{Claim, ClientType, Height, NewClient, Proof, Status, Update};
 pub use dispatch::{Context, Handler, Outcome};
 pub use error::Error;
 pub use events::{AppEvent, Event, Rendered};
+#[cfg(feature = "grandpa-client")]
+pub use grandpa_client::{GrandpaConfig, GrandpaFamily, GRANDPA};
 pub use memory::MemoryHost;
 pub use native_client::{
     NativeAnchor, NativeClient, NativeClientState, NativeFamily, NativeHeaders, NativeMisbehaviour, NativeUrls,
