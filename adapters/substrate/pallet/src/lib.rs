@@ -306,7 +306,8 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Creates a client from its first state: `attestations`, `07-tendermint` or `catenary-qbft`, by the type URL.
+        /// Creates a client from its first state: `attestations`, `07-tendermint`, `catenary-qbft` or
+        /// `catenary-grandpa`, by the type URL.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::create_client(length(&[&client_state.value, &consensus_state.value])))]
         pub fn create_client(origin: OriginFor<T>, client_state: Any, consensus_state: Any) -> DispatchResult {

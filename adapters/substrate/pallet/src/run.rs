@@ -4,8 +4,8 @@ use alloc::{string::String, vec::Vec};
 
 use catenary_light_clients::Timestamp;
 use catenary_protocol::handler::{
-    self, atomically, AttestationClient, Context, Handler, NativeClient, Outcome, PacketResult, QbftFamily,
-    TendermintClient, TransferApp,
+    self, atomically, AttestationClient, Context, GrandpaFamily, Handler, NativeClient, Outcome, PacketResult,
+    QbftFamily, TendermintClient, TransferApp,
 };
 use catenary_protocol::{ics20, limits, proto};
 use frame_support::traits::{Get, UnixTime};
@@ -31,6 +31,7 @@ fn handler<T: Config>() -> Handler<Host<T>> {
         .with_client(AttestationClient)
         .with_client(TendermintClient)
         .with_client(NativeClient::<QbftFamily>::new())
+        .with_client(NativeClient::<GrandpaFamily>::new())
         .with_app(TransferApp)
 }
 
