@@ -434,8 +434,12 @@ fn fold_packet(ops: &mut Ops, step: &PacketStep) {
             ops.put(Tree::Transfers, format!("{}{name}", keys::uetr(&uetr)), Vec::new());
         }
     }
-    if let Some(ack) = &step.ack {
-        ops.put(Tree::Packets, keys::packet_ack(&step.key), ack.clone());
+    match &step.ack {
+        Some(ack) => ops.put(Tree::Packets, keys::packet_ack(&step.key), ack.clone()),
+        // Not received after all: an acknowledgement that was believed once is none, or a start would take the packet
+        // for a received one, which is never refunded.
+        None if step.stage == Stage::Sent => ops.delete(Tree::Packets, keys::packet_ack(&step.key)),
+        None => {}
     }
     let key = format!("{}{}/{}", keys::history(&step.key), keys::number(step.at_seconds), step.stage.name());
     ops.put(Tree::History, key, json(&HistoryEntry::Step(state)));

@@ -52,6 +52,23 @@ fn step(stage: Stage, packet: Option<Vec<u8>>, at_seconds: u64) -> Record {
     })
 }
 
+#[test]
+fn an_acknowledgement_that_was_believed_once_is_forgotten_when_the_packet_is_sent_again() {
+    let with = |stage, ack: Option<&[u8]>| {
+        let Record::Packet(step) = step(stage, None, 5) else { unreachable!("a step of a packet") };
+        Record::Packet(PacketStep { ack: ack.map(<[u8]>::to_vec), ..step })
+    };
+    let check = |records: &[Record], expect: bool| {
+        let packets = folded(records, Tree::Packets);
+        assert_eq!(packets.contains_key(&keys::packet_ack(&key(7))), expect, "{records:?}");
+    };
+    let received = with(Stage::Received, Some(b"ack"));
+    check(&[with(Stage::Sent, None), received.clone()], true);
+    check(&[received.clone(), with(Stage::Parked, None)], true);
+    check(&[received.clone(), with(Stage::Acknowledged, None)], true);
+    check(&[received, with(Stage::Sent, None), with(Stage::Parked, None)], false);
+}
+
 /// Folds records into a map, and gives the keys and values of one tree.
 fn folded(records: &[Record], tree: Tree) -> BTreeMap<String, String> {
     let mut map = BTreeMap::new();

@@ -71,9 +71,33 @@ impl Evidence {
         self.trusted == hash.to_string()
     }
 
-    fn file_name(&self) -> String {
+    fn stem(&self) -> String {
         let hash: String = self.other.trim_start_matches("0x").chars().take(16).collect();
-        format!("{}-{}-{hash}.json", self.chain, self.height)
+        format!("{}-{}-{hash}", self.chain, self.height)
+    }
+
+    fn file_name(&self) -> String {
+        format!("{}.json", self.stem())
+    }
+
+    fn shown_name(&self, chain: &str, client: &str) -> String {
+        format!("{}.{chain}.{client}.shown", self.stem())
+    }
+
+    /// Whether this node has shown it to an on-chain client: once it has, never again. A client that is active afterwards
+    /// has been recovered by people, and to show it again would freeze it once more.
+    #[must_use]
+    pub fn was_shown(&self, folder: &Path, (chain, client): (&str, &str)) -> bool {
+        folder.join(self.shown_name(chain, client)).exists()
+    }
+
+    /// Remembers, durably, that an on-chain client was shown it.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn note_shown(&self, folder: &Path, (chain, client): (&str, &str)) -> io::Result<()> {
+        fs::File::create(folder.join(self.shown_name(chain, client)))?.sync_all()?;
+        fs::File::open(folder)?.sync_all()
     }
 
     /// Writes it into a folder, durably; a second time it is the same file. Gives the file, `None` when there are too
@@ -84,7 +108,9 @@ impl Evidence {
     pub fn keep(&self, folder: &Path) -> io::Result<Option<PathBuf>> {
         fs::create_dir_all(folder)?;
         let path = folder.join(self.file_name());
-        if !path.exists() && fs::read_dir(folder)?.count() >= FILES_MAX {
+        let is_evidence = |path: &Path| path.extension().is_some_and(|extension| extension == "json");
+        let files = fs::read_dir(folder)?.flatten().filter(|entry| is_evidence(&entry.path())).count();
+        if !path.exists() && files >= FILES_MAX {
             return Ok(None);
         }
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
@@ -110,10 +136,12 @@ pub fn kept(folder: &Path) -> io::Result<Vec<Evidence>> {
         Err(error) => return Err(error),
     };
     let mut found = Vec::new();
-    for entry in entries.take(2 * FILES_MAX) {
+    for entry in entries {
         let path = entry?.path();
-        let small = fs::metadata(&path).is_ok_and(|data| data.is_file() && data.len() <= FILE_BYTES_MAX);
-        if small && path.extension().is_some_and(|extension| extension == "json") {
+        if path.extension().is_none_or(|extension| extension != "json") || found.len() >= 2 * FILES_MAX {
+            continue;
+        }
+        if fs::metadata(&path).is_ok_and(|data| data.is_file() && data.len() <= FILE_BYTES_MAX) {
             found.extend(fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Evidence>(&text).ok()));
         }
     }
@@ -151,6 +179,13 @@ mod tests {
         assert_eq!(old.update(), b"header");
         assert!(old.is_trusted(Hash32([1; 32])) && !old.is_trusted(Hash32([2; 32])));
 
+        let (client, other) = (("west", "07-tendermint-0"), ("west", "07-tendermint-1"));
+        assert!(!old.was_shown(&folder, client));
+        old.note_shown(&folder, client).unwrap();
+        let shown = [(&old, client), (&old, other), (&new, client)].map(|(seen, to)| seen.was_shown(&folder, to));
+        assert_eq!(shown, [true, false, false], "each evidence to each client");
+        assert_eq!(kept(&folder).unwrap().len(), 2, "a note is no evidence");
+
         fs::write(folder.join("note.json"), "not evidence").unwrap();
         fs::write(folder.join("note.txt"), "not evidence").unwrap();
         assert_eq!(kept(&folder).unwrap().len(), 2, "what does not read is left out");
@@ -158,6 +193,6 @@ mod tests {
             let _ = seen(height, 1).keep(&folder).unwrap();
         }
         assert_eq!(seen(1_000, 1).keep(&folder).unwrap(), None, "full");
-        assert!(fs::read_dir(&folder).unwrap().count() <= FILES_MAX);
+        assert!(fs::read_dir(&folder).unwrap().count() <= FILES_MAX + 2, "and the two that are none");
     }
 }

@@ -33,7 +33,14 @@ impl Chain {
         if height > head {
             return Err(ProveError::AboveHead { height, head });
         }
-        let header = self.client().as_ref().and_then(|client| client.header(height));
+        let client = self.client();
+        let header = client.as_ref().and_then(|client| client.header(height));
+        // A frozen light client gives no header. That it stands still is told a moment later, when the journal has it;
+        // until then its answer must not read as one about the height, which nothing mends.
+        if header.is_none() && client.as_ref().is_some_and(|client| client.status().frozen) {
+            let (chain, reason) = (self.options.name.clone(), "the light client is frozen".to_owned());
+            return Err(ProveError::Stopped { chain, reason });
+        }
         header.ok_or(ProveError::NotRetained { height, head })
     }
 

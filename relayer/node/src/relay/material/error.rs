@@ -137,10 +137,10 @@ impl MaterialError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NoClient { .. } => "NODE-MAT-001",
+            Self::NoClient { .. } => Self::MISSING_CODE,
             Self::Frozen { .. } => Self::FROZEN_CODE,
             Self::Expired { .. } => Self::EXPIRED_CODE,
-            Self::Terms { .. } => "NODE-MAT-004",
+            Self::Terms { .. } => Self::TERMS_CODE,
             Self::OtherState { .. } => "NODE-MAT-005",
             Self::TooFar { .. } => "NODE-MAT-006",
             Self::NotShown { .. } => "NODE-MAT-008",
@@ -163,22 +163,28 @@ impl MaterialError {
         "ibc-go never recovers an attestation client: a new path is needed (`catenary path create`), and what is open on \
          this one is settled by people";
 
+    /// The code of [`Self::NoClient`].
+    pub const MISSING_CODE: &'static str = "NODE-MAT-001";
+    /// The code of [`Self::Terms`].
+    pub const TERMS_CODE: &'static str = "NODE-MAT-004";
     /// The code of [`Self::Frozen`].
     pub const FROZEN_CODE: &'static str = "NODE-MAT-002";
     /// The code of [`Self::Expired`].
     pub const EXPIRED_CODE: &'static str = "NODE-MAT-003";
 
-    /// Whether it is the client that nothing can be proven through until somebody has recovered it.
+    /// Whether it is the client that nothing can be proven through until somebody has recovered it. One that is said to
+    /// be missing or of another chain is so too: an endpoint restored from an old state says it, and packets that a
+    /// person has to release for that would not go on when the endpoint has caught up.
     #[must_use]
     pub const fn is_of_client(&self) -> bool {
-        matches!(self, Self::Frozen { .. } | Self::Expired { .. })
+        matches!(self, Self::Frozen { .. } | Self::Expired { .. } | Self::NoClient { .. } | Self::Terms { .. })
     }
 
     /// Whether a packet's journaled reason says that it waits for a client.
     #[must_use]
     pub fn waits_for_client(reason: &str) -> bool {
         let code = reason.split(':').next().unwrap_or_default();
-        [Self::FROZEN_CODE, Self::EXPIRED_CODE].contains(&code)
+        [Self::FROZEN_CODE, Self::EXPIRED_CODE, Self::MISSING_CODE, Self::TERMS_CODE].contains(&code)
     }
 
     /// What may be done about it. A client that is frozen or expired parks packets, and none for ever: they go on once it
