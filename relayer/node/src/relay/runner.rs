@@ -197,7 +197,7 @@ impl PathRunner {
             if self.engine.waits_for_client(side) && self.context.side(side).stand.is_active() {
                 let (path, chain) = (&self.context.name, self.context.side(side).chain.name());
                 tracing::info!(path, chain, "packets that waited for the on-chain client go on");
-                self.step(vec![Event::ClientActive { side }], Vec::new(), rewinds)?;
+                self.step(vec![Event::ClientActive { side }], None, rewinds)?;
             }
         }
         Ok(())
