@@ -14,7 +14,7 @@ use catenary_light_clients::qbft::{Config, Qbft};
 use catenary_light_clients::{Anchor, Family, LightClient, TrustOptions};
 use catenary_node::chain::endpoints::{Call, EndpointObserver, Endpoints, LeftOut, Member, Standing, Unobserved, Went};
 use catenary_node::chain::hint::Hint;
-use catenary_node::chain::{Adapter, Admission, Chain, ChainOptions, ChainParts, HasClient};
+use catenary_node::chain::{Adapter, Admission, Authorities, Chain, ChainOptions, ChainParts, HasClient};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -117,7 +117,7 @@ impl Rig {
             let adapter = EvmAdapter::new(AdapterConfig::new("test", &endpoint.url(), CHAIN_ID)).unwrap();
             let adapter = Arc::new(adapter.with_attempts_max(1));
             let adapter = Adapter { source: adapter.clone(), sink: adapter };
-            members.push(Member { name: format!("e{index}"), adapter, requests_per_second_max: None });
+            members.push(Member { name: format!("e{index}"), adapter, replacer: None, requests_per_second_max: None });
             endpoints.push(endpoint);
         }
         let told = Arc::new(Told::default());
@@ -242,7 +242,7 @@ async fn a_new_block_over_the_socket_wakes_the_follower() {
     let rig = Rig::looking_every(600_000, [Lies::default(), Lies::default()], MAIN).await;
     rig.reach(3).await;
     let subscribe = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#.to_owned();
-    let hint = |url: String| Hint { url, subscribe: subscribe.clone() };
+    let hint = |url: String| Hint { url, subscribe: subscribe.clone(), authorities: Authorities::public() };
     // The first socket is dead: the next one is taken.
     let hints = vec![hint("ws://127.0.0.1:9".to_owned()), hint(rig.endpoints[1].ws_url())];
     let listening = tokio::spawn(rig.chain.clone().listen(hints));

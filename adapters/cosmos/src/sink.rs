@@ -85,10 +85,12 @@ impl CosmosAdapter {
         let signing = Signing { public_key: request.public_key, account_number: number, sequence };
         let gas = match self.simulate(&body, signing).await {
             // The sequence is not part of the estimate. One that runs ahead (other transactions are under way) or
-            // behind is for the broadcast to judge, so the estimate is made once more with the chain's own.
-            Err(Error::Sequence { .. }) => {
-                let (account_number, sequence) =
+            // behind is for the broadcast to judge, so the estimate is made once more with the one that the node names,
+            // which counts what is in its pool, or else with that of the state.
+            Err(Error::Sequence { reason, .. }) => {
+                let (account_number, of_state) =
                     query::account(&self.transport, &signer, &self.config.fee_denom).await?;
+                let sequence = expected_sequence(&reason).unwrap_or(of_state);
                 self.simulate(&body, Signing { account_number, sequence, ..signing }).await?
             }
             other => other?,
@@ -123,6 +125,13 @@ impl CosmosAdapter {
         };
         receipt(&self.config.name, &self.config.fee_denom, hash, &answer).map(Some)
     }
+}
+
+/// The sequence that a node says it expects (cosmos-sdk `x/auth/ante/sigverify.go`: "expected 5, got 4").
+fn expected_sequence(reason: &str) -> Option<u64> {
+    let (_, rest) = reason.split_once(SEQUENCE_WORDS)?;
+    let (_, rest) = rest.split_once("expected ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Gas in the answer to a simulation. Every transaction uses some.

@@ -172,3 +172,14 @@ fn another_transaction_is_refused() {
     assert_eq!(got, Err("COS-RPC-007"));
     assert!(tx_endpoint::Response::from_string(TX_NOT_FOUND).is_err(), "not found is no receipt");
 }
+
+#[test]
+fn the_sequence_that_a_node_expects_is_read_from_its_words() {
+    let check = |reason: &str, expect: Option<u64>| assert_eq!(expected_sequence(reason), expect, "{reason}");
+    check("account sequence mismatch, expected 2, got 1: incorrect account sequence", Some(2));
+    check("rpc error: account sequence mismatch, expected 18446744073709551615, got 1", Some(u64::MAX));
+    check("account sequence mismatch, expected 18446744073709551616, got 1", None);
+    check("account sequence mismatch, expected , got 1", None);
+    check("account sequence mismatch", None);
+    check("expected 2, got 1", None);
+}

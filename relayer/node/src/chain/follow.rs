@@ -55,7 +55,12 @@ impl Chain {
                 platform::sleep(Duration::from_millis(self.options.poll_ms.saturating_mul(CONNECT_LOOKS))).await;
                 continue;
             }
+            let began = platform::monotonic();
             let outcome = self.follow_once().await;
+            if let Some(pace) = &self.pace {
+                let mut pace = pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                pace.looked(began, self.status().trusted_height, self.options.poll_ms);
+            }
             self.publish(outcome.err());
             self.observer.turned();
             // Whoever sends hints without a pause is not followed without one.

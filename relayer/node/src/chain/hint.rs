@@ -10,10 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::Message;
-
+use super::socket::{listen, Authorities};
 use super::Chain;
 use crate::platform;
 
@@ -27,16 +24,16 @@ const LEFT_OUT_LOOKS: u64 = 12;
 const RETRY_MS_MIN: u64 = 1_000;
 /// Longest such pause, in milliseconds.
 const RETRY_MS_MAX: u64 = 60_000;
-/// Opening a socket is given up after this, in milliseconds.
-const CONNECT_MS_MAX: u64 = 5_000;
 
 /// Where hints come from.
 #[derive(Clone)]
 pub struct Hint {
-    /// WebSocket URL; it may hold credentials.
+    /// WebSocket URL, `ws://` or `wss://`; it may hold credentials.
     pub url: String,
     /// What subscribes to new blocks, as the family's nodes take it.
     pub subscribe: String,
+    /// Who vouches for the host of a `wss://` URL.
+    pub authorities: Authorities,
 }
 
 impl std::fmt::Debug for Hint {
@@ -56,9 +53,12 @@ impl Chain {
     pub(super) fn look_period(&self) -> Duration {
         let heard = *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = platform::monotonic();
-        let fresh = heard.is_some_and(|heard| now.saturating_duration_since(heard).as_millis() < FRESH_MS);
-        let looks = if fresh { LEFT_OUT_LOOKS } else { 1 };
-        Duration::from_millis(self.options.poll_ms.saturating_mul(looks))
+        let usual = Duration::from_millis(self.options.poll_ms);
+        if heard.is_some_and(|heard| now.saturating_duration_since(heard).as_millis() < FRESH_MS) {
+            return Duration::from_millis(self.options.poll_ms.saturating_mul(LEFT_OUT_LOOKS));
+        }
+        let pace = self.pace.as_ref().map(|pace| pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        pace.map_or(usual, |pace| pace.wait(now, usual))
     }
 
     /// Takes hints from the sockets, the next one when one is lost, for ever.
@@ -73,34 +73,10 @@ impl Chain {
 
     /// Listens until the socket is lost. Gives whether a hint came.
     async fn listen_to(&self, hint: &Hint) -> bool {
-        let mut config = WebSocketConfig::default();
-        config.max_message_size = Some(MESSAGE_BYTES_MAX);
-        config.max_frame_size = Some(MESSAGE_BYTES_MAX);
-        let connecting = tokio_tungstenite::connect_async_with_config(hint.url.as_str(), Some(config), true);
-        let connected = platform::within(Duration::from_millis(CONNECT_MS_MAX), connecting).await;
-        // The words of an error may hold the URL.
-        let Some(Ok((mut socket, _))) = connected else {
+        let heard = listen(hint, || self.hint()).await;
+        if heard.is_none() {
             tracing::debug!(chain = self.name(), "no WebSocket; heads are looked at as usual");
-            return false;
-        };
-        if socket.send(Message::text(hint.subscribe.clone())).await.is_err() {
-            return false;
         }
-        let mut messages = 0_u64;
-        while let Some(Ok(message)) = socket.next().await {
-            match message {
-                Message::Text(_) | Message::Binary(_) => {
-                    messages = messages.saturating_add(1);
-                    // The first one is the answer to the subscription.
-                    if messages > 1 {
-                        self.hint();
-                    }
-                }
-                // Pongs are sent by the library.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-                Message::Close(_) => break,
-            }
-        }
-        messages > 1
+        heard.unwrap_or_default()
     }
 }

@@ -17,8 +17,10 @@ mod facts;
 mod follow;
 pub mod hint;
 pub mod native;
+mod pace;
 mod prove;
 pub mod prover;
+mod socket;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,12 +33,14 @@ use catenary_light_clients::{Class, Family, Hash32, InstanceId, LightClient, Rej
 use tokio::sync::Notify;
 
 use self::endpoints::Endpoints;
+use self::pace::Pace;
 use crate::watched;
 
 pub use admit::{Admission, HasClient};
 pub use facts::Fact;
 pub use native::Proven;
 pub use prover::{ProveError, Prover};
+pub use socket::Authorities;
 
 /// What is told of a chain's verification, for metrics, health and the journal.
 pub trait ChainObserver: Send + Sync {
@@ -116,6 +120,8 @@ pub struct Chain {
     wake: Arc<Notify>,
     /// When a hint last came.
     heard: Mutex<Option<Instant>>,
+    /// When blocks come, where looks are made by that.
+    pace: Option<Mutex<Pace>>,
     /// Where evidence of misbehaviour is kept.
     evidence: OnceLock<PathBuf>,
     /// Whether the journal knows of misbehaviour that no person has looked at.
@@ -193,6 +199,7 @@ impl Chain {
             observer,
             wake: Arc::new(Notify::new()),
             heard: Mutex::new(None),
+            pace: None,
             evidence: OnceLock::new(),
             frozen: AtomicBool::new(false),
         }
@@ -218,6 +225,7 @@ impl Chain {
             observer,
             wake: Arc::new(Notify::new()),
             heard: Mutex::new(None),
+            pace: None,
             evidence: OnceLock::new(),
             frozen: AtomicBool::new(false),
         }
@@ -253,6 +261,13 @@ impl Chain {
     #[must_use]
     pub const fn family(&self) -> Family {
         self.family
+    }
+
+    /// The same, which looks at the head about when the next block is due.
+    #[must_use]
+    pub fn paced(mut self) -> Self {
+        self.pace = Some(Mutex::default());
+        self
     }
 
     /// The reading side.

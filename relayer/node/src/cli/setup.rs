@@ -46,12 +46,12 @@ async fn settled_sender(
     let signer = KeystoreSigner::open(keystore, std::slice::from_ref(&id), &passphrase, ledger.clone())?;
     let metrics = wiring::metrics_for(config);
     let observer = PathWatch { metrics, health: wiring::health_for(config), assets: std::collections::BTreeMap::new() };
-    let adapter = wiring::build_adapter(chain)?;
+    let endpoints = wiring::endpoints_for_tools(chain).await?;
     let sender = Sender::new(SenderParts {
         chain: chain.name.clone(),
         key: id,
-        sink: adapter.sides().sink,
-        replacer: adapter.replacer(),
+        replacer: endpoints.replacer(),
+        sink: endpoints,
         policy: wiring::send_policy(chain),
         signer: Arc::new(Signers(Arc::new(signer))),
         ledger: ledger.clone(),

@@ -110,11 +110,13 @@ impl Parser {
         self.malformed(key, quoted, "a URL that starts with http:// or https:// and names a host")
     }
 
+    /// A WebSocket URL.
     pub(super) fn ws_url(&mut self, key: &str, text: &str) -> Option<String> {
-        if names_host(text, text.strip_prefix("ws://")) {
+        let rest = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
+        if names_host(text, rest) {
             return Some(text.into());
         }
-        self.malformed(key, text, "a URL that starts with ws:// and names a host")
+        self.malformed(key, text, "a URL that starts with ws:// or wss:// and names a host")
     }
 }
 

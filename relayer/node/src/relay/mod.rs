@@ -30,7 +30,7 @@ pub use probe::probe;
 pub use runner::cursor_name;
 pub use runner::{PathRunner, Restored};
 pub use send::{
-    Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent,
+    Corridor, Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sender, SenderParts, Sent, TxEvent,
 };
 pub use stand::ClientStand;
 pub use sweep::Swept;

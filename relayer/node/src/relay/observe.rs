@@ -13,7 +13,7 @@ use catenary_light_clients::{Class, Family, Rejection, Status, Timestamp};
 
 use super::job::{ClientUpdate, OnChainClient, PathObserver};
 use super::material::MaterialError;
-use super::send::{SendObserver, TxEvent};
+use super::send::{Corridor, SendObserver, TxEvent};
 use super::sweep::Swept;
 use crate::attestor::Availability;
 use crate::chain::{ChainObserver, Stop};
@@ -393,7 +393,7 @@ impl PathObserver for PathWatch {
 
 impl SendObserver for PathWatch {
     fn transaction(&self, event: &TxEvent<'_>) {
-        let TxEvent { chain, key, note, outcome, receipt } = *event;
+        let TxEvent { chain, key, note, outcome, receipt, corridors } = *event;
         let label = match outcome {
             "included" => TxOutcome::Included,
             "reverted" => TxOutcome::Reverted,
@@ -412,7 +412,12 @@ impl SendObserver for PathWatch {
                 IntentKind::Update | IntentKind::Upkeep | IntentKind::Mixed | IntentKind::Call => None,
             };
             if let Some(kind) = kind {
-                self.metrics.path_fee_spent(&note.path, chain, kind, fee);
+                // Packets of one transaction bear its fee in equal parts.
+                let share = fee / corridors.len().max(1) as f64;
+                for Corridor { source, asset } in corridors {
+                    let corridor = (note.path.as_str(), source.as_str(), asset.as_deref());
+                    self.metrics.corridor_fee_spent(corridor, (chain, kind), share);
+                }
             }
         }
     }

@@ -5,16 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use catenary_api::{ChainSource, ReplacingSink, SignedTx, UnsignedTx};
+use catenary_api::ChainSource;
 use catenary_light_clients::{Class, LightClient};
 
 use super::chains::{
     anchored, build_adapter, chain_options, check_contracts, no_header, not_deployed, saved, FamilyAdapter,
 };
 use super::WiringError;
-use crate::chain::endpoints::{Call, EndpointObserver, Endpoints, LeftOut, Member, Standing, Went, NETWORK_CODE};
+use crate::chain::endpoints::{
+    Call, EndpointObserver, Endpoints, LeftOut, Member, Standing, Unobserved, Went, NETWORK_CODE,
+};
 use crate::chain::hint::Hint;
-use crate::chain::{Admission, Chain, ChainObserver, ChainParts, HasClient};
+use crate::chain::{Admission, Authorities, Chain, ChainObserver, ChainParts, HasClient};
 use crate::config::{AdapterConfig, Chain as ChainConfig};
 use crate::store::Ledger;
 use crate::telemetry::metrics::{EndpointUp, MethodClass, Outcome};
@@ -76,7 +78,7 @@ impl EndpointObserver for EndpointWatch {
     }
 
     fn disagreed(&self, endpoint: &str, why: &LeftOut) {
-        self.metrics.disagreement(&self.chain);
+        self.metrics.disagreement(&self.chain, endpoint);
         tracing::debug!(chain = self.chain, endpoint, code = why.code, "disagreement: {}", why.message);
     }
 }
@@ -90,33 +92,26 @@ fn adapters(config: &ChainConfig) -> Result<Vec<FamilyAdapter>, WiringError> {
     config.urls.iter().map(one).collect()
 }
 
-/// What raises the price of a transaction that no block takes: every endpoint of a chain, in the order of preference.
-/// Which one answers does not matter, since the price has a bound and all else is copied from the signed bytes.
-struct AnyReplacer(Vec<Arc<dyn ReplacingSink>>);
-
-#[async_trait]
-impl ReplacingSink for AnyReplacer {
-    async fn replacement(&self, previous: &SignedTx) -> catenary_api::Result<Option<UnsignedTx>> {
-        let mut failure = None;
-        for endpoint in &self.0 {
-            match endpoint.replacement(previous).await {
-                // What one endpoint says of the price or of itself is no word of the others. A bug is ours.
-                Err(error) if error.class != Class::Bug => failure = Some(error),
-                answered => return answered,
-            }
-        }
-        failure.map_or(Ok(None), Err)
-    }
+/// The endpoints of a chain, each by its name in metrics.
+fn members(config: &ChainConfig, adapters: &[FamilyAdapter]) -> Vec<Member> {
+    let member = |(index, adapter): (usize, &FamilyAdapter)| Member {
+        name: endpoint_name(index),
+        adapter: adapter.sides(),
+        replacer: adapter.replacer(),
+        requests_per_second_max: config.requests_per_second_max,
+    };
+    adapters.iter().enumerate().map(member).collect()
 }
 
-/// What raises the price of a chain's transactions; `None` where its family knows no replacement.
+/// The endpoints of a chain for a command that a person gives: the same doubts as in the node, and nobody is told of them.
+/// At least one of them must serve the configured network; those that serve another one are left out.
 ///
 /// # Errors
-/// A setting that an adapter refuses.
-pub(super) fn replacer(config: &ChainConfig) -> Result<Option<Arc<dyn ReplacingSink>>, WiringError> {
-    let all: Vec<_> = adapters(config)?.iter().filter_map(FamilyAdapter::replacer).collect();
-    let any: Option<Arc<dyn ReplacingSink>> = if all.is_empty() { None } else { Some(Arc::new(AnyReplacer(all))) };
-    Ok(any)
+/// A setting that an adapter refuses; no endpoint answers, or none serves this network.
+pub async fn endpoints_for_tools(config: &ChainConfig) -> Result<Arc<Endpoints>, WiringError> {
+    let endpoints = Endpoints::new(&config.name, members(config, &adapters(config)?), Arc::new(Unobserved));
+    endpoints.identify_any(&config.chain_id).await?;
+    Ok(Arc::new(endpoints))
 }
 
 /// A chain over all its endpoints, still to be connected. Its light client comes back from the store when the journal
@@ -131,12 +126,7 @@ pub fn over_endpoints(
     watch: (&Arc<Metrics>, &Arc<Health>),
 ) -> Result<Arc<Chain>, WiringError> {
     let adapters = adapters(config)?;
-    let member = |(index, adapter): (usize, &FamilyAdapter)| Member {
-        name: endpoint_name(index),
-        adapter: adapter.sides(),
-        requests_per_second_max: config.requests_per_second_max,
-    };
-    let members = adapters.iter().enumerate().map(member).collect();
+    let members = members(config, &adapters);
     let (metrics, health) = (watch.0.clone(), watch.1.clone());
     let watch = EndpointWatch { chain: config.name.clone(), metrics, health };
     let parts = ChainParts {
@@ -148,7 +138,7 @@ pub fn over_endpoints(
         admission: Arc::new(ChainAdmission { config: config.clone(), adapters, tried: AtomicBool::new(false) }),
         observer,
     };
-    Ok(Arc::new(Chain::over(chain_options(config), parts)))
+    Ok(Arc::new(Chain::over(chain_options(config), parts).paced()))
 }
 
 /// What subscribes to new blocks, as the nodes of a chain's family take it.
@@ -159,7 +149,12 @@ pub(super) fn hints(config: &ChainConfig) -> Vec<Hint> {
             r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockHeader'"}}"#
         }
     };
-    let hint = |url: &crate::config::Endpoint| Hint { url: url.expose().to_owned(), subscribe: subscribe.to_owned() };
+    let authorities = Authorities::public();
+    let hint = |url: &crate::config::Endpoint| Hint {
+        url: url.expose().to_owned(),
+        subscribe: subscribe.to_owned(),
+        authorities: authorities.clone(),
+    };
     config.ws_urls.iter().map(hint).collect()
 }
 
@@ -250,37 +245,4 @@ impl Admission for ChainAdmission {
 pub(super) async fn first_update(source: &Arc<dyn ChainSource>, config: &ChainConfig) -> Result<Vec<u8>, WiringError> {
     let height = config.anchor.height;
     source.updates(height, height).await?.into_iter().next().ok_or_else(|| no_header(config))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
-
-    use catenary_api::{Error, TxHash};
-    use catenary_light_clients::Hash32;
-
-    use super::*;
-
-    /// Says one thing.
-    struct Says(catenary_api::Result<Option<UnsignedTx>>);
-
-    #[async_trait]
-    impl ReplacingSink for Says {
-        async fn replacement(&self, _: &SignedTx) -> catenary_api::Result<Option<UnsignedTx>> {
-            self.0.clone()
-        }
-    }
-
-    #[tokio::test]
-    async fn an_endpoint_that_refuses_to_price_does_not_keep_the_others_from_it() {
-        let tx = UnsignedTx { digest: Hash32([1; 32]), payload: Vec::new(), nonce: 1, gas_limit: 1, size_bytes: 1 };
-        let previous = SignedTx { bytes: Vec::new(), hash: TxHash(Hash32([7; 32])) };
-        for class in [Class::Transient, Class::Permanent, Class::Misbehaviour, Class::Config, Class::Bug] {
-            let error = || Error { code: "TEST-001", class, message: String::new() };
-            let (fails, prices) = (Arc::new(Says(Err(error()))), Arc::new(Says(Ok(Some(tx.clone())))));
-            let priced = AnyReplacer(vec![fails.clone(), prices]).replacement(&previous).await;
-            assert_eq!(priced.is_ok(), class != Class::Bug, "{class:?}");
-            assert_eq!(AnyReplacer(vec![fails]).replacement(&previous).await, Err(error()), "{class:?}");
-        }
-    }
 }

@@ -22,7 +22,7 @@ pub use chains::{
     build_adapter, check_chain_id, check_contracts, check_process, connect, observer_for, saved, with_anchors,
     FamilyAdapter,
 };
-pub use endpoints::over_endpoints;
+pub use endpoints::{endpoints_for_tools, over_endpoints};
 pub use keeper::{keep, KeepPlan};
 pub use keys::send_policy;
 pub use paths::{restore, restore_ends, AttestorSigner, PathEnd, Signers};

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::chains::{observer_for, with_anchors};
-use super::endpoints::{endpoint_name, hints, over_endpoints, replacer};
+use super::endpoints::{endpoint_name, hints, over_endpoints};
 use super::keys::send_policy;
 use super::paths::{attestor, restore, server_tls, Parts, Signers};
 use super::WiringError;
@@ -36,6 +36,9 @@ use crate::telemetry::{ChainHealth, Health, Metrics, MetricsScope, PathHealth};
 const RELEASES_MAX: usize = 64;
 /// Milliseconds that the start waits for chains: what answers at all does so in less, and the rest comes later.
 const CONNECT_MS_MAX: u64 = 5_000;
+/// Milliseconds that the paths wait for what an earlier run left open: the budget of a start, which a chain that answers
+/// keeps.
+const RECONCILE_MS_MAX: u64 = 2_000;
 
 /// The metrics of a configuration.
 #[must_use]
@@ -168,13 +171,12 @@ async fn assemble(
         if let Some(attestor) = attestor(&config, chain, &connected, &signers, &metrics)? {
             attestors.insert(chain.name.clone(), attestor);
         }
-        let replacer = replacer(chain)?;
         for key in &chain.transaction_keys {
             let sender = Sender::new(SenderParts {
                 chain: chain.name.clone(),
                 key: KeyId(key.clone()),
                 sink: connected.sink().clone(),
-                replacer: replacer.clone(),
+                replacer: connected.endpoints().replacer(),
                 policy: send_policy(chain),
                 signer: Arc::new(signers.clone()),
                 ledger: ledger.clone(),
@@ -254,7 +256,7 @@ impl Node {
         }
         self.serve_attestors(&mut tasks, &stop).await?;
         failpoint("start.attesting");
-        self.reconcile().await;
+        self.reconcile(&mut tasks, &stop).await;
         failpoint("start.reconciled");
         let mut routes = Vec::new();
         for path in &self.config.paths {
@@ -348,16 +350,33 @@ impl Node {
         Ok(())
     }
 
-    /// Reconcile first, send second: every transaction that the journal holds without an outcome is looked up, and
-    /// only then do the paths start.
-    async fn reconcile(&self) {
-        for (chain, senders) in &self.senders {
-            for sender in senders {
-                if let Err(error) = sender.reconcile().await {
-                    // What is open stays adopted, and is resolved before anything else is sent.
-                    tracing::warn!(chain, key = sender.key(), code = error.code(), "{error}");
-                }
+    /// Reconcile first, send second: every transaction that the journal holds without an outcome is looked up. All keys at
+    /// once, and for a bounded time: a chain that is down does not hold up the paths of others. A key that is not done by
+    /// then goes on, and sends nothing before.
+    async fn reconcile(&self, tasks: &mut JoinSet<Result<(), WiringError>>, stop: &CancellationToken) {
+        let (done, mut all_done) = mpsc::channel::<()>(1);
+        for sender in self.senders.values().flatten() {
+            // Known before the first path starts, so that nothing is sent past it.
+            if let Err(error) = sender.adopt().await {
+                tracing::warn!(key = sender.key(), code = error.code(), "{error}");
             }
+            let (sender, done, stop) = (sender.clone(), done.clone(), stop.clone());
+            tasks.spawn(async move {
+                let _done = done;
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    outcome = sender.reconcile() => if let Err(error) = outcome {
+                        // What is open stays adopted, and is resolved before anything else is sent.
+                        tracing::warn!(chain = sender.chain(), key = sender.key(), code = error.code(), "{error}");
+                    },
+                }
+                Ok(())
+            });
+        }
+        drop(done);
+        // Nothing is ever sent on it: it closes when the last one is done.
+        if platform::within(Duration::from_millis(RECONCILE_MS_MAX), all_done.recv()).await.is_none() {
+            tracing::warn!("starting while transactions of an earlier run are still looked up");
         }
     }
 

@@ -32,7 +32,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use catenary_api::{ChainSink, ChainSource, Error};
+use catenary_api::{ChainSink, ChainSource, Error, ReplacingSink};
 use catenary_light_clients::Class;
 use tokio::sync::Semaphore;
 
@@ -86,20 +86,29 @@ impl EndpointObserver for Unobserved {
 }
 
 /// One endpoint: an adapter with one URL.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Member {
     /// Its name in metrics, logs and readiness; never its URL.
     pub name: String,
     /// Its adapter.
     pub adapter: Adapter,
+    /// What raises the price of a transaction that no block takes, where the family knows replacement.
+    pub replacer: Option<Arc<dyn ReplacingSink>>,
     /// Most requests a second that go to it; `None` for no bound.
     pub requests_per_second_max: Option<u32>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 struct Endpoint {
     name: String,
     source: Arc<dyn ChainSource>,
     sink: Arc<dyn ChainSink>,
+    replacer: Option<Arc<dyn ReplacingSink>>,
     permits: [Semaphore; Call::ALL.len()],
 }
 
@@ -150,6 +159,7 @@ impl Endpoints {
             name: member.name,
             source: member.adapter.source,
             sink: member.adapter.sink,
+            replacer: member.replacer,
             permits: Call::ALL.map(|call| Semaphore::new(call.in_flight_max())),
         };
         let endpoints = Self {
@@ -169,8 +179,15 @@ impl Endpoints {
     /// One adapter as it is, watched by nobody.
     #[must_use]
     pub fn single(chain: &str, adapter: Adapter) -> Self {
-        let member = Member { name: "endpoint-0".to_owned(), adapter, requests_per_second_max: None };
+        let name = "endpoint-0".to_owned();
+        let member = Member { name, adapter, replacer: None, requests_per_second_max: None };
         Self::new(chain, vec![member], Arc::new(Unobserved))
+    }
+
+    /// They as what raises the price of transactions; `None` where the family knows no replacement.
+    #[must_use]
+    pub fn replacer(self: &Arc<Self>) -> Option<Arc<dyn ReplacingSink>> {
+        self.list.iter().any(|endpoint| endpoint.replacer.is_some()).then(|| self.clone() as Arc<dyn ReplacingSink>)
     }
 
     /// How many there are.

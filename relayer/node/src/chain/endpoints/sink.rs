@@ -8,8 +8,8 @@
 
 use async_trait::async_trait;
 use catenary_api::{
-    Account, Broadcast, BuildRequest, ChainSink, Error, Message, PublicKey, Result, SignedTx, SinkLimits, TxHash,
-    TxReceipt, UnsignedTx,
+    Account, Broadcast, BuildRequest, ChainSink, Error, Message, PublicKey, ReplacingSink, Result, SignedTx,
+    SinkLimits, TxHash, TxReceipt, UnsignedTx,
 };
 use catenary_core::bugs::{self, Bug};
 use catenary_light_clients::Class;
@@ -249,5 +249,28 @@ impl ChainSink for Endpoints {
     fn limits(&self) -> SinkLimits {
         let none = SinkLimits { tx_bytes_max: 0, gas_max: 0, messages_max: 0 };
         self.list.first().map_or(none, |first| first.sink.limits())
+    }
+}
+
+/// Which endpoint names the price does not matter, since it has a bound and all else is copied from the signed bytes; so
+/// the best one is asked, and the next when it cannot say.
+#[async_trait]
+impl ReplacingSink for Endpoints {
+    async fn replacement(&self, previous: &SignedTx) -> Result<Option<UnsignedTx>> {
+        let mut failure = None;
+        for at in self.order(Call::Estimate, &[]).into_iter().take(limits::ATTEMPTS_MAX) {
+            let priced = self.ask(at, Call::Estimate, |endpoint| async move {
+                match &endpoint.replacer {
+                    Some(replacer) => replacer.replacement(previous).await,
+                    None => Ok(None),
+                }
+            });
+            match priced.await {
+                // What one endpoint says of the price or of itself is no word of the others. A bug is ours.
+                Err(error) if error.class != Class::Bug => failure = Some(error),
+                answered => return answered,
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.none_left()))
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use catenary_api::{
     Account, Broadcast, BuildRequest, ChainSink, ChainSource, ClientClaim, Error, EventClaim, Head, Identity, Message,
-    PacketSearch, ProofClaim, PublicKey, Result, Search, SignedTx, SinkLimits, TxHash, TxReceipt, UnsignedTx,
+    PacketSearch, ProofClaim, PublicKey, ReplacingSink, Result, Search, SignedTx, SinkLimits, TxHash, TxReceipt,
+    UnsignedTx,
 };
 use catenary_light_clients::{Class, Timestamp};
 
@@ -81,7 +82,12 @@ impl Fake {
     pub(crate) fn member(&self, name: &str) -> Member {
         let both = Arc::new(self.clone());
         let adapter = Adapter { source: both.clone(), sink: both };
-        Member { name: name.to_owned(), adapter, requests_per_second_max: None }
+        Member { name: name.to_owned(), adapter, replacer: None, requests_per_second_max: None }
+    }
+
+    /// The same, of a family that knows replacement.
+    pub(crate) fn pricing_member(&self, name: &str) -> Member {
+        Member { replacer: Some(Arc::new(self.clone())), ..self.member(name) }
     }
 
     async fn go<T>(&self, call: Call, answer: impl FnOnce(&State) -> T + Send) -> Result<T> {
@@ -184,5 +190,14 @@ impl ChainSink for Fake {
 
     fn limits(&self) -> SinkLimits {
         SinkLimits { tx_bytes_max: 1, gas_max: 1, messages_max: 1 }
+    }
+}
+
+#[async_trait]
+impl ReplacingSink for Fake {
+    async fn replacement(&self, _: &SignedTx) -> Result<Option<UnsignedTx>> {
+        let digest = catenary_light_clients::Hash32([2; 32]);
+        let tx = UnsignedTx { digest, payload: Vec::new(), nonce: 7, gas_limit: 1, size_bytes: 1 };
+        self.go(Call::Estimate, |_| Some(tx)).await
     }
 }

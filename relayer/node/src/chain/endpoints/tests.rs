@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use catenary_api::{Broadcast, BuildRequest, PacketSearch, Search, SearchKind, SignedTx, TxBody, TxHash};
+use catenary_api::{
+    Broadcast, BuildRequest, PacketSearch, ReplacingSink, Search, SearchKind, SignedTx, TxBody, TxHash,
+};
 use catenary_light_clients::{Class, Hash32};
 
 use super::score::Call;
@@ -354,4 +356,32 @@ async fn an_endpoint_that_does_not_find_what_is_there_gives_way() {
     endpoints.elsewhere().await;
     assert_eq!(endpoints.find(&search).await, Ok(Vec::new()));
     assert_eq!((first.asked(Call::Events), second.asked(Call::Events)), (1, 1));
+}
+
+#[tokio::test]
+async fn prices_are_asked_of_the_best_endpoint_and_of_the_next_when_it_cannot_say() {
+    let none = Endpoints::new("test", vec![Fake::default().member("e0")], Arc::new(Unobserved));
+    assert!(Arc::new(none).replacer().is_none(), "a family without replacement");
+    for class in [Class::Transient, Class::Permanent, Class::Misbehaviour, Class::Config, Class::Bug] {
+        let (fails, prices) = (Fake::default(), Fake::default());
+        fails.does(Call::Estimate, Does::Fail(class));
+        let members = vec![fails.pricing_member("e0"), prices.pricing_member("e1")];
+        let endpoints = Arc::new(Endpoints::new("test", members, Arc::new(Unobserved)));
+        let replacer = endpoints.replacer().unwrap();
+        let priced = replacer.replacement(&tx()).await;
+        assert_eq!(priced.is_ok(), class != Class::Bug, "{class:?}");
+        assert_eq!((fails.asked(Call::Estimate), prices.asked(Call::Estimate)), (1, usize::from(class != Class::Bug)));
+    }
+    // Found in review: an endpoint that was left out was asked first all the same, by its place in the configuration.
+    let (lies, honest) = (Fake::default(), Fake::default());
+    let members = vec![lies.pricing_member("e0"), honest.pricing_member("e1")];
+    let endpoints = Arc::new(Endpoints::new("test", members, Arc::new(Unobserved)));
+    endpoints.refused(0, "TEST-001", "a lie");
+    endpoints.replacement(&tx()).await.unwrap();
+    assert_eq!((lies.asked(Call::Estimate), honest.asked(Call::Estimate)), (0, 1));
+    // When no endpoint can price it, the last one's reason is told.
+    let fails = Fake::default();
+    fails.does(Call::Estimate, Does::Fail(Class::Permanent));
+    let alone = Endpoints::new("test", vec![fails.pricing_member("e0")], Arc::new(Unobserved));
+    assert_eq!(alone.replacement(&tx()).await, Err(error(Class::Permanent)));
 }

@@ -30,6 +30,8 @@ pub(super) struct Flights {
     open: BTreeMap<u64, Flight>,
     /// The nonce after the highest that is known to be used. An endpoint that is behind shows a lower one.
     pub(super) floor: u64,
+    /// Since when nothing but lower ones was shown.
+    pub(super) behind_since: Option<Instant>,
 }
 
 impl Flights {

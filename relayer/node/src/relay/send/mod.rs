@@ -28,4 +28,4 @@ mod tests;
 mod types;
 
 pub use sender::{Sender, SenderParts};
-pub use types::{Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sent, TxEvent};
+pub use types::{Corridor, Effected, Note, ReleasingSigner, SendError, SendObserver, SendPolicy, Sent, TxEvent};

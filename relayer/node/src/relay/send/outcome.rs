@@ -3,11 +3,13 @@
 use catenary_api::{Broadcast, Purpose, ReplacingSink, SignedTx, TxHash, TxReceipt};
 use catenary_core::bugs::{self, Bug};
 use catenary_core::record::{Outcome, OutcomeResult, Record};
+use catenary_core::PacketKey;
 use catenary_light_clients::Class;
+use catenary_protocol::ics20::{split_trace, Transfer};
 
 use super::flights::Flight;
 use super::sender::Sender;
-use super::types::{SendError, Sent, TxEvent};
+use super::types::{Corridor, SendError, Sent, TxEvent};
 use crate::failpoint::failpoint;
 use crate::platform;
 use crate::relay::limits;
@@ -142,18 +144,24 @@ impl Sender {
         Err(SendError::Unknown { chain: self.chain.clone(), tx })
     }
 
-    /// The same bytes once more, which is idempotent. What does not fit is not sent in a loop: then the account decides.
+    /// The same bytes once more, which is idempotent. What does not fit is not sent in a loop: then the account decides. Only
+    /// one whose turn is still to come is, since a pool that lost it lost those before it as well.
     async fn nudge(&self, nonce: u64, again: &mut Again) -> Result<Option<Landing>, SendError> {
+        let mut misfits = false;
         if *again == Again::Yes {
             match self.sink.broadcast(&self.newest(nonce)?).await {
                 Broadcast::Accepted | Broadcast::Unknown(_) => return Ok(None),
-                Broadcast::NonceMismatch(_) | Broadcast::Refused(_) | Broadcast::Redundant => *again = Again::No,
+                Broadcast::NonceMismatch(_) => misfits = true,
+                Broadcast::Refused(_) | Broadcast::Redundant => *again = Again::No,
             }
         }
         match self.sink.account(&self.public_key).await {
-            Ok(account) if account.nonce > nonce => self.conclude(nonce).await.map(Some),
-            _ => Ok(None),
+            Ok(account) if account.nonce > nonce => return self.conclude(nonce).await.map(Some),
+            Ok(account) if account.nonce < nonce => {}
+            _ if misfits => *again = Again::No,
+            _ => {}
         }
+        Ok(None)
     }
 
     /// The nonce is used. Either a version is in a block that the endpoint has not shown yet, or something else used it:
@@ -321,8 +329,19 @@ impl Sender {
     }
 
     fn tell(&self, flight: &Flight, outcome: &'static str, receipt: Option<&TxReceipt>) {
-        let event = TxEvent { chain: &self.chain, key: &self.key.0, note: &flight.note, outcome, receipt };
+        let note = &flight.note;
+        let packets = if receipt.is_some() { note.packets.as_slice() } else { &[] };
+        let corridors: Vec<Corridor> = packets.iter().map(|packet| self.corridor(packet)).collect();
+        let event = TxEvent { chain: &self.chain, key: &self.key.0, note, outcome, receipt, corridors: &corridors };
         self.observer.transaction(&event);
+    }
+
+    /// Figures only: what cannot be read is a corridor without an asset.
+    fn corridor(&self, key: &PacketKey) -> Corridor {
+        let packet = self.ledger.packet(key).ok().flatten();
+        let transfer = packet.and_then(|packet| Transfer::from_payload(packet.payloads.first()?).ok());
+        let asset = transfer.map(|transfer| split_trace(&transfer.denom).1.to_owned());
+        Corridor { source: key.source_chain.clone(), asset }
     }
 
     fn outcome(&self, signed: &SignedTx, result: OutcomeResult) -> Record {

@@ -8,6 +8,7 @@ use catenary_api::{
 };
 use catenary_core::bugs::{self, Bug};
 use catenary_core::record::{Intent, IntentKind, OutcomeResult, Record};
+use catenary_light_clients::Class;
 use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit};
 
 use super::flights::Flights;
@@ -93,8 +94,8 @@ enum Submitted<'a> {
     Flying(Watch<'a>),
     /// Others had done all of it.
     Redundant,
-    /// The nonce does not fit.
-    Mismatch(catenary_api::Error),
+    /// This nonce does not fit.
+    Mismatch(u64, catenary_api::Error),
 }
 
 impl Sender {
@@ -149,17 +150,26 @@ impl Sender {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over the transactions of this key that the journal holds without an outcome, and finds out what became of
-    /// each, in the order of their nonces. What stays open is settled before the next send. Gives the calls that took
-    /// effect unseen: who gives such a command again may not want a second one.
+    /// The chain's name.
+    #[must_use]
+    pub fn chain(&self) -> &str {
+        &self.chain
+    }
+
+    /// Takes over the transactions of this key that the journal holds without an outcome. The chain is not asked; each is
+    /// settled before the next send.
     ///
     /// # Errors
-    /// The chain cannot be read, an outcome is still unknown, or what a person asked for will not be included.
-    pub async fn reconcile(&self) -> Result<Vec<Effected>, SendError> {
-        if bugs::on(Bug::SkipReconcile) {
-            return Ok(Vec::new());
-        }
+    /// The store failed.
+    pub async fn adopt(&self) -> Result<(), SendError> {
         let _turn = self.turn.lock().await;
+        self.adopt_open()
+    }
+
+    fn adopt_open(&self) -> Result<(), SendError> {
+        if bugs::on(Bug::SkipReconcile) {
+            return Ok(());
+        }
         let mut intents = self.ledger.open_intents(&self.chain)?;
         intents.retain(|intent| intent.key == self.key.0);
         intents.sort_by_key(|intent| (intent.nonce, intent.replacement));
@@ -170,6 +180,21 @@ impl Sender {
             self.flights().adopt(intent, replacements, platform::monotonic());
             failpoint("send.reconcile");
         }
+        Ok(())
+    }
+
+    /// As [`Self::adopt`], and finds out what became of each, in the order of their nonces. What stays open is settled
+    /// before the next send. Gives the calls that took effect unseen: who gives such a command again may not want a second
+    /// one.
+    ///
+    /// # Errors
+    /// The chain cannot be read, an outcome is still unknown, or what a person asked for will not be included.
+    pub async fn reconcile(&self) -> Result<Vec<Effected>, SendError> {
+        if bugs::on(Bug::SkipReconcile) {
+            return Ok(Vec::new());
+        }
+        let _turn = self.turn.lock().await;
+        self.adopt_open()?;
         let mut effected = Vec::new();
         match self.settle(None, &mut effected).await {
             // Its outcome is written down, so this is the only time that it can be told; the rest is still open.
@@ -200,12 +225,13 @@ impl Sender {
                     return self.effect(watch.nonce, landing);
                 }
                 Submitted::Redundant => return Ok(Sent::Redundant),
-                Submitted::Mismatch(error) => {
+                Submitted::Mismatch(nonce, error) => {
                     // What a person asked for is never built twice: an endpoint may have kept the first one.
                     if attempt >= limits::NONCE_ATTEMPTS || matches!(body, TxBody::Call(_)) {
                         return Err(error.into());
                     }
                     self.drain().await;
+                    self.pass(nonce).await;
                 }
             }
         }
@@ -229,6 +255,17 @@ impl Sender {
                 return;
             }
             landed.await;
+        }
+    }
+
+    /// Waits, for a while, until the chain shows another nonce than the one that did not fit: somebody else's transaction
+    /// with it may be in the pool, and is in a block then.
+    async fn pass(&self, nonce: u64) {
+        for _ in 0..limits::LAG_LOOKS {
+            if self.sink.account(&self.public_key).await.is_ok_and(|account| account.nonce != nonce) {
+                return;
+            }
+            platform::sleep(self.policy.poll).await;
         }
     }
 
@@ -281,7 +318,7 @@ impl Sender {
             }
             Broadcast::NonceMismatch(error) => {
                 self.withdraw(watch.nonce, &signed, ("dropped", OutcomeResult::Dropped))?;
-                Ok(Submitted::Mismatch(error))
+                Ok(Submitted::Mismatch(watch.nonce, error))
             }
             Broadcast::Refused(error) => {
                 let result = OutcomeResult::Refused { code: error.code.to_owned() };
@@ -377,8 +414,9 @@ impl Sender {
         }
     }
 
-    /// The account, from an endpoint that knows what this node has seen included. One that stays behind is believed in the
-    /// end: the chain itself may have gone back.
+    /// The account, from an endpoint that knows what this node has seen included. One that is behind is asked again for a
+    /// while, and then nothing is sent by its word. Only when nothing else has been shown for long is it believed: the
+    /// chain itself may have gone back.
     async fn account(&self) -> Result<Account, SendError> {
         let mut account = self.sink.account(&self.public_key).await?;
         let floor = self.flights().floor;
@@ -389,11 +427,24 @@ impl Sender {
             platform::sleep(self.policy.poll).await;
             account = self.sink.account(&self.public_key).await?;
         }
-        if account.nonce < floor {
-            let (chain, key, nonce) = (&self.chain, &self.key.0, account.nonce);
-            tracing::warn!(chain, key, nonce, expected = floor, "the chain's nonce is lower than what was included");
-            self.flights().floor = nonce;
+        let (chain, key, nonce) = (&self.chain, &self.key.0, account.nonce);
+        if nonce >= floor {
+            self.flights().behind_since = None;
+            return Ok(account);
         }
+        let now = platform::monotonic();
+        let since = *self.flights().behind_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < self.policy.floor_patience {
+            let message = format!(
+                "the next nonce of {key} on {chain} is {nonce}, says the endpoint, but nonces below {floor} are used; nothing \
+                 is sent until it has caught up"
+            );
+            return Err(catenary_api::Error { code: "NODE-TX-007", class: Class::Transient, message }.into());
+        }
+        tracing::warn!(chain, key, nonce, expected = floor, "the chain's nonce is lower than what was included");
+        let mut flights = self.flights();
+        (flights.floor, flights.behind_since) = (nonce, None);
+        drop(flights);
         Ok(account)
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use catenary_api::{Account, Call, KeyId, Message, TxBody};
 use catenary_core::record::{IntentKind, OutcomeResult, Record};
 use catenary_core::PacketKey;
+use catenary_light_clients::Class;
 use catenary_protocol::AttestationProof;
 use fake::{Fake, Step};
 use tempfile::TempDir;
@@ -68,6 +69,7 @@ impl Rig {
             replace_after: Duration::from_millis(5),
             replacements_max: 3,
             poll: Duration::from_millis(1),
+            floor_patience: Duration::ZERO,
         };
         let (chain, outcomes) = (Arc::new(Fake::new()), Arc::default());
         Self { _dir: dir, chain, ledger, signer, outcomes, policy }
@@ -368,6 +370,24 @@ async fn an_endpoint_that_is_behind_does_not_get_a_used_nonce_signed_again() {
     rig.chain.state().nonce = 1;
     rig.send(&restarted, "dddd").await.unwrap();
     assert_eq!(rig.chain.state().broadcasts.last(), Some(&(1, 100)));
+}
+
+/// Found in review: an endpoint that stayed behind for three seconds was believed, and a used nonce was signed again.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_by_the_word_of_an_endpoint_that_stays_behind() {
+    let mut rig = Rig::new();
+    rig.policy.floor_patience = PATIENCE * 60;
+    let sender = rig.sender();
+    rig.send(&sender, "a").await.unwrap();
+    rig.chain.state().behind = u32::MAX;
+    for _ in 0..2 {
+        let held = rig.send(&sender, "bb").await.unwrap_err();
+        assert_eq!((held.code(), held.class()), ("NODE-TX-007", Class::Transient), "{held}");
+    }
+    assert_eq!((rig.chain.state().broadcasts.len(), rig.open()), (1, 0));
+    rig.chain.state().behind = 0;
+    rig.send(&sender, "bb").await.unwrap();
+    assert_eq!(rig.chain.state().broadcasts, [(0, 100), (1, 100)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,6 +145,18 @@ pub struct TxEvent<'a> {
     pub outcome: &'static str,
     /// The receipt, when it is in a block.
     pub receipt: Option<&'a TxReceipt>,
+    /// The corridor of each packet that it carried; empty while it is in no block.
+    pub corridors: &'a [Corridor],
+}
+
+/// Where a packet's value goes: the direction by the chain that it comes from, and the asset.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Corridor {
+    /// Chain that the packet was sent from.
+    pub source: String,
+    /// The asset's name where it is at home; `None` for a packet that is no transfer, or whose body is not known any more.
+    /// Chosen by who sent the packet.
+    pub asset: Option<String>,
 }
 
 /// Told of each transaction, for metrics.
@@ -177,6 +189,8 @@ pub struct SendPolicy {
     pub replacements_max: u32,
     /// Pause between two looks for a receipt.
     pub poll: Duration,
+    /// How long an account that shows nonces as unused which were seen used is not believed.
+    pub floor_patience: Duration,
 }
 
 impl Default for SendPolicy {
@@ -187,6 +201,7 @@ impl Default for SendPolicy {
             replace_after: Duration::MAX,
             replacements_max: 0,
             poll: Duration::from_millis(limits::RECEIPT_POLL_MS),
+            floor_patience: Duration::from_millis(limits::FLOOR_PATIENCE_MS),
         }
     }
 }

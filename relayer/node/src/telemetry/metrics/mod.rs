@@ -10,8 +10,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use catenary_core::Stage;
 use catenary_light_clients::{Class, Family, Timestamp};
@@ -31,6 +31,13 @@ use crate::store::Drills;
 
 /// What a name that is not in the config is counted as.
 pub const UNCONFIGURED: &str = "unconfigured";
+
+/// What an asset is counted as that has no label of its own, and a packet that moves none.
+pub const OTHER_ASSET: &str = "other";
+/// Most assets of one path that have a label of their own: what is settled over a path is a handful.
+const ASSETS_MAX: usize = 16;
+/// Longest name of an asset that becomes a label, in bytes: an address has 42, a token of a factory some more.
+const ASSET_BYTES_MAX: usize = 96;
 
 /// A configured chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,6 +145,8 @@ pub struct Metrics {
     registry: Registry,
     families: Families,
     names: BTreeSet<String>,
+    /// Assets that have a label of their own, by path.
+    assets: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Metrics {
@@ -150,7 +159,7 @@ impl Metrics {
     pub fn new(scope: &MetricsScope) -> Arc<Self> {
         let registry = Registry::new();
         let families = Families::register(&registry).expect("the table is constant and a test registers it");
-        let metrics = Self { registry, families, names: names(scope) };
+        let metrics = Self { registry, families, names: names(scope), assets: Mutex::default() };
         metrics.initialise(scope);
         Arc::new(metrics)
     }
@@ -222,8 +231,9 @@ impl Metrics {
     }
 
     /// An endpoint said what is refused or contradicted.
-    pub fn disagreement(&self, chain: &str) {
-        self.families.rpc_disagreements_total.with_label_values(&[self.known(chain)]).inc();
+    pub fn disagreement(&self, chain: &str, endpoint: &str) {
+        let labels = [self.known(chain), self.known(endpoint)];
+        self.families.rpc_disagreements_total.with_label_values(&labels).inc();
     }
 
     /// Newest height that a client trusts.
@@ -332,10 +342,33 @@ impl Metrics {
         self.families.tx_fee_spent_total.with_label_values(&labels).inc_by(base_units.max(0.0));
     }
 
-    /// A fee was paid for a path's packets, in base units.
-    pub fn path_fee_spent(&self, path: &str, chain: &str, kind: PacketKind, base_units: f64) {
-        let labels = [self.known(path), self.known(chain), kind.label()];
-        self.families.path_fee_spent_total.with_label_values(&labels).inc_by(base_units.max(0.0));
+    /// A fee was paid for packets of a corridor, in base units: by path, chain that they come from and asset; on a chain,
+    /// for what was delivered there.
+    pub fn corridor_fee_spent(
+        &self,
+        (path, source, asset): (&str, &str, Option<&str>),
+        (chain, kind): (&str, PacketKind),
+        base_units: f64,
+    ) {
+        let asset = self.asset(path, asset);
+        let labels = [self.known(path), self.known(source), asset.as_str(), self.known(chain), kind.label()];
+        self.families.corridor_fee_spent_total.with_label_values(&labels).inc_by(base_units.max(0.0));
+    }
+
+    /// How an asset is labelled: its name is chosen by who sends a packet, so only the first few plain ones of a path have
+    /// their own.
+    fn asset(&self, path: &str, asset: Option<&str>) -> String {
+        let is_plain = |name: &str| {
+            (1..=ASSET_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        let Some(name) = asset.filter(|name| is_plain(name)) else { return OTHER_ASSET.to_owned() };
+        let mut all = self.assets.lock().unwrap_or_else(PoisonError::into_inner);
+        // A path that is not configured has no assets of its own either.
+        let known = all.entry(self.known(path).to_owned()).or_default();
+        if known.contains(name) || (known.len() < ASSETS_MAX && known.insert(name.to_owned())) {
+            return name.to_owned();
+        }
+        OTHER_ASSET.to_owned()
     }
 
     /// Nonces of a signer: the next that we would use, and the next that the chain expects.
@@ -463,8 +496,8 @@ impl Metrics {
             counters(&f.rpc_requests_total, &[name, endpoint], &pairs::<MethodClass, Outcome>());
             self.endpoint_up(name, endpoint, EndpointUp::Yes);
             self.endpoint_score(name, endpoint, 1.0);
+            f.rpc_disagreements_total.with_label_values(&[name, endpoint]);
         }
-        f.rpc_disagreements_total.with_label_values(&[name]);
         self.client_trusted(Client::Light(name), 0);
         self.client_expiry(name, Timestamp::default());
         f.client_trust_period_seconds.with_label_values(&[name]).set(float(chain.trusting_period_seconds));
@@ -505,8 +538,16 @@ impl Metrics {
         counters(&f.retries_total, &[name], &singles::<Class>());
         counters(&f.sweep_found_total, &[name], &singles::<SweepFinding>());
         for side in &path.sides {
-            for kind in [PacketKind::Send, PacketKind::Ack, PacketKind::Timeout] {
-                f.path_fee_spent_total.with_label_values(&[name, side.chain.as_str(), kind.label()]);
+            for (source, kind) in path
+                .sides
+                .iter()
+                .flat_map(|source| [PacketKind::Send, PacketKind::Ack, PacketKind::Timeout].map(|kind| (source, kind)))
+            {
+                // Packets are received on the other chain, and end on their own.
+                if (kind == PacketKind::Send) == (source.chain != side.chain) {
+                    let labels = [name, source.chain.as_str(), OTHER_ASSET, side.chain.as_str(), kind.label()];
+                    f.corridor_fee_spent_total.with_label_values(&labels);
+                }
             }
             let client = Client::OnChain { chain: &side.chain, client_id: &side.client_id };
             self.client_trusted(client, 0);

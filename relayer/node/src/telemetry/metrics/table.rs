@@ -117,7 +117,7 @@ families! {
     rpc_requests_total: IntCounterVec [chain, endpoint, method_class, outcome] = "Requests to endpoints; the endpoint by its name in the config.";
     rpc_endpoint_up: IntGaugeVec [chain, endpoint] = "1 while requests go to the endpoint; 0 while it is left out: it does not answer, is behind, or said what was refused.";
     rpc_endpoint_score_ratio: GaugeVec [chain, endpoint] = "Share of requests that the endpoint answers, less what its slowness costs, from 0 to 1; 0 while it is left out.";
-    rpc_disagreements_total: IntCounterVec [chain] = "Answers of endpoints that a light client refused, that contradict themselves, or that another endpoint contradicts.";
+    rpc_disagreements_total: IntCounterVec [chain, endpoint] = "Answers of endpoints that a light client refused, that contradict themselves, or that another endpoint contradicts.";
 
     client_trusted_height: IntGaugeVec [client] = "Newest height that a client trusts; a light client by its chain, an on-chain client as chain/client id.";
     client_expiry_timestamp_seconds: GaugeVec [client] = "When a client's trust ends, in Unix seconds; 0 before it has started, and for an attestation client, which does not expire.";
@@ -145,7 +145,7 @@ families! {
     batch_bytes: HistogramVec [chain] by BYTES = "Encoded bytes of a delivery transaction.";
     tx_total: IntCounterVec [chain, signer, outcome] = "Transactions; the signer by its name in the config.";
     tx_fee_spent_total: CounterVec [chain, asset] = "Fees paid, in base units of the asset; exact values are in the journal.";
-    path_fee_spent_total: CounterVec [path, chain, kind] = "Fees paid for a path's packets on one of its chains, by what was delivered there, in base units of the chain's fee asset.";
+    corridor_fee_spent_total: CounterVec [path, source, asset, chain, kind] = "Fees paid for packets by corridor (path, chain that they come from, asset), on one of the path's chains, by what was delivered there, in base units of that chain's fee asset; packets of one transaction bear it in equal parts.";
     tx_nonce_next: IntGaugeVec [chain, signer] = "Next nonce that we would use.";
     tx_nonce_chain: IntGaugeVec [chain, signer] = "Next nonce that the chain expects; a gap to tx_nonce_next that stays is a jam.";
     tx_in_flight: IntGaugeVec [chain, signer] = "Transactions that were broadcast and have no outcome yet.";

@@ -280,9 +280,34 @@ fn names_that_are_not_configured_share_one_series() {
 }
 
 #[test]
-fn fees_are_counted_by_path_chain_and_kind() {
+fn fees_are_counted_by_corridor() {
     check(
-        |m| m.path_fee_spent("evm-simd", "evm", PacketKind::Ack, 2.5),
-        r#"catenary_path_fee_spent_total{chain="evm",kind="ack",path="evm-simd"} 2.5"#,
+        |m| m.corridor_fee_spent(("evm-simd", "simd", Some("uatom")), ("evm", PacketKind::Send), 2.5),
+        r#"catenary_corridor_fee_spent_total{asset="uatom",chain="evm",kind="send",path="evm-simd",source="simd"} 2.5"#,
     );
+    check(
+        |m| m.corridor_fee_spent(("evm-simd", "evm", None), ("evm", PacketKind::Ack), 1.5),
+        r#"catenary_corridor_fee_spent_total{asset="other",chain="evm",kind="ack",path="evm-simd",source="evm"} 1.5"#,
+    );
+}
+
+/// Whoever sends a packet names its asset.
+#[test]
+fn assets_cannot_grow_the_page() {
+    let metrics = Metrics::new(&small());
+    let spend = |path: &str, asset: &str| {
+        metrics.corridor_fee_spent((path, "evm", Some(asset)), ("evm", PacketKind::Ack), 1.0);
+    };
+    for name in ["", "with space", "umlaut-\u{e4}", "line\nbreak", &"x".repeat(ASSET_BYTES_MAX + 1)] {
+        spend("evm-simd", name);
+    }
+    let before = metrics.page().lines().count();
+    for number in 0..1_000 {
+        spend("evm-simd", &format!("asset-{number}"));
+        spend(&format!("path-{number}"), &format!("asset-{number}"));
+    }
+    let page = metrics.page();
+    assert!(page.contains(r#"asset="asset-0",chain="evm",kind="ack",path="evm-simd""#));
+    // The known path and the one that stands for all others.
+    assert_eq!(page.lines().count(), before + 2 * ASSETS_MAX + 1);
 }
