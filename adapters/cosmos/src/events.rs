@@ -43,7 +43,8 @@ pub(crate) async fn of_blocks(transport: &Transport, heights: Vec<Height>) -> Re
     Ok(claims)
 }
 
-async fn of_block(transport: &Transport, height: Height, results: BlockResults) -> Result<Vec<EventClaim>> {
+/// Packet events of a block whose results are known.
+pub(crate) async fn of_block(transport: &Transport, height: Height, results: BlockResults) -> Result<Vec<EventClaim>> {
     let found = find(transport.chain(), height, &results)?;
     if found.is_empty() {
         return Ok(Vec::new());

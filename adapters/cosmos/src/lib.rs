@@ -21,6 +21,7 @@ pub mod native;
 pub mod setup;
 
 mod address;
+mod ahead;
 mod answers;
 mod events;
 mod proofs;

@@ -137,8 +137,19 @@ async fn service<A: Message + Default>(
     request: &impl Message,
     what: &'static str,
 ) -> Result<Option<A>> {
-    match abci(transport, path, request.encode_to_vec(), At::Newest).await {
-        Ok(answer) => decode_answer(transport.chain(), what, &answer.value).map(Some),
+    let answer = abci(transport, path, request.encode_to_vec(), At::Newest).await;
+    found(transport, what, answer.map(Some))
+}
+
+/// What a service answered; `None` when it has no such thing.
+fn found<A: Message + Default>(
+    transport: &Transport,
+    what: &'static str,
+    answer: Result<Option<AbciQuery>>,
+) -> Result<Option<A>> {
+    match answer {
+        Ok(Some(answer)) => decode_answer(transport.chain(), what, &answer.value).map(Some),
+        Ok(None) => Ok(None),
         Err(Error::Query { codespace, code: KEY_NOT_FOUND, .. }) if codespace == SDK => Ok(None),
         Err(error) => Err(error),
     }
@@ -153,22 +164,22 @@ pub(crate) fn decode_answer<A: Message + Default>(chain: &str, what: &'static st
     })
 }
 
-/// The state of an on-chain client, whatever its type.
-pub(crate) async fn client_state(transport: &Transport, client_id: &str) -> Result<Option<Any>> {
-    let request = ClientRequest { client_id: client_id.to_owned() };
-    let path = "/ibc.core.client.v1.Query/ClientState";
-    let answer: Option<StateResponse> = service(transport, path, &request, "client state answer").await?;
-    let Some(answer) = answer else { return Ok(None) };
-    present(transport, "client state answer", answer.state).map(Some)
-}
-
-/// What a client was told of its counterparty; `None` until it is registered.
-pub(crate) async fn counterparty(transport: &Transport, client_id: &str) -> Result<Option<CounterpartyInfo>> {
-    let request = ClientRequest { client_id: client_id.to_owned() };
-    let path = "/ibc.core.client.v2.Query/CounterpartyInfo";
-    let answer: Option<CounterpartyResponse> = service(transport, path, &request, "counterparty answer").await?;
-    let Some(answer) = answer else { return Ok(None) };
-    present(transport, "counterparty answer", answer.counterparty_info).map(Some)
+/// The state of an on-chain client, whatever its type, and what it was told of its counterparty; neither when there is no
+/// such client, and no counterparty until it is registered. One request where possible.
+pub(crate) async fn client(transport: &Transport, client_id: &str) -> Result<(Option<Any>, Option<CounterpartyInfo>)> {
+    let data = ClientRequest { client_id: client_id.to_owned() }.encode_to_vec();
+    let paths = ["/ibc.core.client.v1.Query/ClientState", "/ibc.core.client.v2.Query/CounterpartyInfo"];
+    let requests = paths.map(|path| Request::new(Some(path.to_owned()), data.clone(), None, false));
+    let answers = transport.batch(requests.to_vec()).await?;
+    let mut answers =
+        paths.iter().zip(answers).map(|(path, answer)| accepted(transport.chain(), path, answer.response));
+    let mut next = || answers.next().transpose();
+    let state: Option<StateResponse> = found(transport, "client state answer", next())?;
+    let counterparty: Option<CounterpartyResponse> = found(transport, "counterparty answer", next())?;
+    let state = state.map(|answer| present(transport, "client state answer", answer.state)).transpose()?;
+    let counterparty =
+        counterparty.map(|answer| present(transport, "counterparty answer", answer.counterparty_info)).transpose()?;
+    Ok((state, counterparty))
 }
 
 /// What an on-chain client of any type holds for a height; `None` when it holds nothing.

@@ -7,9 +7,12 @@ use catenary_light_clients::{Class, Hash32, Timestamp};
 use catenary_protocol::handler::tendermint_proto::CLIENT_STATE;
 use catenary_protocol::proto::{Any, AttestationClientState, ATTESTATION_CLIENT_STATE};
 use futures::{StreamExt, TryStreamExt};
+use tendermint::block::signed_header::SignedHeader;
 use tendermint::block::Height;
-use tendermint_rpc::endpoint::status;
+use tendermint_rpc::endpoint::{commit, status};
 
+use crate::ahead::Ahead;
+use crate::answers::BlockResultsRequest;
 use crate::config::CosmosConfig;
 use crate::error::{shorten, Error, Result};
 use crate::limits::{BATCHES_CONCURRENT_MAX, BATCH_MAX};
@@ -26,6 +29,7 @@ pub struct CosmosAdapter {
     pub(crate) config: CosmosConfig,
     pub(crate) transport: Transport,
     sets: SetCache,
+    ahead: Ahead,
 }
 
 impl CosmosAdapter {
@@ -36,7 +40,7 @@ impl CosmosAdapter {
     pub fn new(config: CosmosConfig) -> Result<Self> {
         config.validate()?;
         let transport = Transport::new(&config)?;
-        Ok(Self { config, transport, sets: SetCache::default() })
+        Ok(Self { config, transport, sets: SetCache::default(), ahead: Ahead::default() })
     }
 
     /// The same, with so many attempts at a read, at least one: for callers that go to another adapter when this one
@@ -109,7 +113,10 @@ impl CosmosAdapter {
     }
 
     pub(crate) async fn head_claim(&self) -> Result<Head> {
-        let status = self.transport.call(status::Request, Attempts::Retry).await?;
+        let (header, block) = self.ahead.next();
+        let extras = (header.map(commit::Request::new), block.map(BlockResultsRequest::new));
+        let (status, commit, results) = self.transport.call_with(status::Request, extras).await?;
+        self.ahead.looked(commit, results);
         let time = status.sync_info.latest_block_time;
         let nanos = u64::try_from(time.unix_timestamp_nanos()).map_err(|_| Error::Mismatch {
             chain: self.config.name.clone(),
@@ -121,15 +128,41 @@ impl CosmosAdapter {
     }
 
     async fn update_bytes(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
-        let headers = futures::stream::iter(batches(&range(from, to)?))
+        let heights = range(from, to)?;
+        let headers = match self.ahead.take_commit(to).filter(|_| from == to) {
+            Some(commit) => vec![commit.signed_header],
+            None => self.signed_headers(&heights).await?,
+        };
+        let updates = updates::encode(&self.transport, &self.sets, headers).await?;
+        self.ahead.followed(to);
+        Ok(updates)
+    }
+
+    async fn signed_headers(&self, heights: &[Height]) -> Result<Vec<SignedHeader>> {
+        futures::stream::iter(batches(heights))
             .map(|heights| updates::signed_headers(&self.transport, heights))
             .buffered(BATCHES_CONCURRENT_MAX)
             .try_concat()
-            .await?;
-        updates::encode(&self.transport, &self.sets, headers).await
+            .await
     }
 
     async fn event_claims(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
+        let claims = match self.ahead.results(to).filter(|_| from == to) {
+            Some(results) => {
+                let claims = events::of_block(&self.transport, tendermint_height(to)?, results).await;
+                claims.inspect_err(|_| self.ahead.forget())?
+            }
+            None => self.events_of(from, to).await?,
+        };
+        if claims.len() > EVENTS_MAX {
+            let (chain, got) = (self.config.name.clone(), claims.len());
+            return Err(Error::TooManyEvents { chain, got, max: EVENTS_MAX });
+        }
+        self.ahead.scanned(to);
+        Ok(claims)
+    }
+
+    async fn events_of(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
         let mut parts = futures::stream::iter(batches(&range(from, to)?))
             .map(|heights| events::of_blocks(&self.transport, heights))
             .buffered(BATCHES_CONCURRENT_MAX);
@@ -164,8 +197,8 @@ impl CosmosAdapter {
     }
 
     async fn client_claim(&self, client_id: &str) -> Result<Option<ClientClaim>> {
-        let Some(state) = query::client_state(&self.transport, client_id).await? else { return Ok(None) };
-        let counterparty = query::counterparty(&self.transport, client_id).await?;
+        let (state, counterparty) = query::client(&self.transport, client_id).await?;
+        let Some(state) = state else { return Ok(None) };
         if state.type_url == CLIENT_STATE {
             return self.native_claim(client_id, &state, counterparty).await.map(Some);
         }

@@ -30,6 +30,13 @@ struct Endpoint {
     label: String,
 }
 
+/// Answers to a request and to two more that went along with it.
+pub(crate) type With<R, A, B> = (
+    <R as SimpleRequest<Dialect>>::Output,
+    Option<<A as SimpleRequest<Dialect>>::Output>,
+    Option<<B as SimpleRequest<Dialect>>::Output>,
+);
+
 /// How often a request may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Attempts {
@@ -134,6 +141,43 @@ impl Transport {
             Err(Error::BodyTooLarge { .. }) => self.one_by_one(requests).await,
             other => Ok(other?.into_iter().map(Into::into).collect()),
         }
+    }
+
+    /// Sends a request, and two of other kinds in the same body if they are given. Of those, what the node refuses is
+    /// `None`: they only spare requests to come.
+    pub(crate) async fn call_with<R, A, B>(&self, request: R, extras: (Option<A>, Option<B>)) -> Result<With<R, A, B>>
+    where
+        R: SimpleRequest<Dialect> + Clone,
+        A: SimpleRequest<Dialect>,
+        B: SimpleRequest<Dialect>,
+    {
+        let alone = request.clone();
+        let (first, a, b) = (Wrapper::new(request), extras.0.map(Wrapper::new), extras.1.map(Wrapper::new));
+        let count = 1 + usize::from(a.is_some()) + usize::from(b.is_some());
+        if count < 2 || !self.batches.load(Ordering::Relaxed) {
+            return Ok((self.call(alone, Attempts::Retry).await?, None, None));
+        }
+        let method = alone.method().to_string();
+        let first_id = first.id().clone();
+        let (a_id, b_id) = (a.as_ref().map(|a| a.id().clone()), b.as_ref().map(|b| b.id().clone()));
+        let bodies = [Some(first.into_json()), a.map(Wrapper::into_json), b.map(Wrapper::into_json)];
+        let body = format!("[{}]", bodies.into_iter().flatten().collect::<Vec<_>>().join(","));
+        let decode = |endpoint: &Endpoint, method: &str, bytes: &[u8]| {
+            let mut answers = values(endpoint, method, bytes, count)?.into_iter();
+            let first = one_of::<R>((endpoint, method), answers.next(), &first_id)?;
+            let a = a_id.as_ref().and_then(|id| one_of::<A>((endpoint, method), answers.next(), id).ok());
+            let b = b_id.as_ref().and_then(|id| one_of::<B>((endpoint, method), answers.next(), id).ok());
+            Ok((first, a, b))
+        };
+        match self.exchange_again(&method, &body, Attempts::Retry, decode).await {
+            Err(Error::HttpStatus { status: 400, .. }) => self.batches.store(false, Ordering::Relaxed),
+            Err(Error::BodyTooLarge { .. }) => {}
+            other => {
+                let (first, a, b) = other?;
+                return Ok((first.into(), a.map(Into::into), b.map(Into::into)));
+            }
+        }
+        Ok((self.call(alone, Attempts::Retry).await?, None, None))
     }
 
     async fn one_by_one<R>(&self, requests: Vec<R>) -> Result<Vec<R::Output>>
@@ -267,6 +311,39 @@ fn decode_batch<R: SimpleRequest<Dialect>>(
         return Err(wrong(format!("{} answers to a batch of {} requests, or to others", answers.len(), ids.len())));
     }
     answers.into_iter().map(|answer| answer.into_result().map_err(|error| refusal(endpoint, method, &error))).collect()
+}
+
+/// So many answers of a batch, unread.
+fn values(endpoint: &Endpoint, method: &str, bytes: &[u8], count: usize) -> Result<Vec<serde_json::Value>> {
+    let wrong = |reason: String| Error::Answer {
+        endpoint: endpoint.label.clone(),
+        method: method.to_owned(),
+        reason: shorten(&reason),
+    };
+    let answers: Vec<serde_json::Value> = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
+    if answers.len() != count {
+        return Err(wrong(format!("{} answers to a batch of {count} requests", answers.len())));
+    }
+    Ok(answers)
+}
+
+/// One answer of a batch, which must be that of its request.
+fn one_of<R: SimpleRequest<Dialect>>(
+    (endpoint, method): (&Endpoint, &str),
+    answer: Option<serde_json::Value>,
+    id: &Id,
+) -> Result<R::Response> {
+    let wrong = |reason: String| Error::Answer {
+        endpoint: endpoint.label.clone(),
+        method: method.to_owned(),
+        reason: shorten(&reason),
+    };
+    let answer = serde_json::from_value::<response::Wrapper<R::Response>>(answer.unwrap_or_default());
+    let answer = answer.map_err(|error| wrong(error.to_string()))?;
+    if answer.id() != id {
+        return Err(wrong("an answer to another request".to_owned()));
+    }
+    answer.into_result().map_err(|error| refusal(endpoint, method, &error))
 }
 
 fn refusal(endpoint: &Endpoint, method: &str, error: &tendermint_rpc::Error) -> Error {

@@ -11,6 +11,7 @@ use ethers_providers::JsonRpcError;
 use serde_json::{json, Value};
 
 use crate::abi::{self, Contract};
+use crate::ahead::Ahead;
 use crate::config::EvmConfig;
 use crate::error::{Error, Result};
 use crate::json::{self as strict, hex0x};
@@ -19,12 +20,13 @@ use crate::tx::checksummed;
 
 /// One EVM chain, read and written through JSON-RPC.
 ///
-/// What can grow here: nothing but one number.
+/// What can grow here: nothing but one number; of the last look at the head, two answers are kept.
 #[derive(Debug)]
 pub struct EvmAdapter {
     pub(crate) config: EvmConfig,
     pub(crate) rpc: Transport,
     pub(crate) undeliverable: AtomicU64,
+    pub(crate) ahead: Ahead,
 }
 
 /// The state that is read.
@@ -82,7 +84,7 @@ impl EvmAdapter {
     pub fn new(config: EvmConfig) -> Result<Self> {
         let urls = config.validate()?;
         let rpc = Transport::new(&config.name, urls)?;
-        Ok(Self { config, rpc, undeliverable: AtomicU64::new(0) })
+        Ok(Self { config, rpc, undeliverable: AtomicU64::new(0), ahead: Ahead::default() })
     }
 
     /// The same, with so many attempts at a read, at least one and at most

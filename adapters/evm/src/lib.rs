@@ -11,6 +11,7 @@
 
 mod abi;
 mod adapter;
+mod ahead;
 mod config;
 mod contract;
 mod error;

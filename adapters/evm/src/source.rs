@@ -51,8 +51,23 @@ pub(crate) fn is_missing(error: &JsonRpcError) -> bool {
 }
 
 impl EvmAdapter {
+    /// The newest block, with the logs of the block that is scanned next.
+    async fn newest(&self) -> Result<Value> {
+        let latest = Request::new("eth_getBlockByNumber", json!(["latest", false]));
+        let next = self.ahead.next().and_then(|height| Some((height, self.logs_request(height, height).ok()?)));
+        let Some((next, logs)) = next else { return self.rpc.call(latest.method, latest.params).await };
+        let mut answers = self.rpc.batch(&[latest, logs]).await?.into_iter();
+        let block = answers.next().unwrap_or(Ok(Value::Null));
+        let block = block.map_err(|error| self.rpc.node_error("eth_getBlockByNumber", error))?;
+        let head = head_of(&block)?.height;
+        // The head came before the logs, as in a scan; a node may refuse a block that is still to come.
+        let logs = answers.next().and_then(core::result::Result::ok).filter(|_| head >= next);
+        self.ahead.looked((head, block.clone()), logs.map(|logs| (next, logs)));
+        Ok(block)
+    }
+
     async fn head_claim(&self) -> Result<Head> {
-        let block = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
+        let block = self.newest().await?;
         let newest = head_of(&block)?;
         let height = newest.height.saturating_sub(self.config.confirmations_blocks);
         if height == newest.height {
@@ -81,8 +96,11 @@ impl EvmAdapter {
     }
 
     async fn header_rlps(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
-        let requests: Vec<Request> = (from..=to).map(block_request).collect();
         let family = self.config.family;
+        if let Some(block) = self.ahead.take_block(to).filter(|_| from == to) {
+            return Ok(vec![header::from_json(family, to, &block)?.rlp]);
+        }
+        let requests: Vec<Request> = (from..=to).map(block_request).collect();
         let blocks = self.rpc.batch_all(&requests).await?;
         (from..=to).zip(blocks).map(|(height, block)| Ok(header::from_json(family, height, &block)?.rlp)).collect()
     }
@@ -97,23 +115,39 @@ impl EvmAdapter {
         self.contract_updates(&contract, below, [parent, headers].concat()).await
     }
 
-    async fn scan(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
-        check_range(from, to)?;
-        let router = self.router()?;
+    fn logs_request(&self, from: u64, to: u64) -> Result<Request> {
         let filter = json!([{
             "fromBlock": to_quantity(from), "toBlock": to_quantity(to),
-            "address": hex0x(&router), "topics": [events::topics()?],
+            "address": hex0x(&self.router()?), "topics": [events::topics()?],
         }]);
+        Ok(Request::new("eth_getLogs", filter))
+    }
+
+    async fn logs(&self, from: u64, to: u64) -> Result<Value> {
+        if let Some(logs) = self.ahead.logs(to).filter(|_| from == to) {
+            return Ok(logs);
+        }
         // The head comes from the same endpoint and before the logs: a node that is behind answers a range beyond
         // its head with what it has, which would be a gap.
-        let requests = [Request::new("eth_blockNumber", json!([])), Request::new("eth_getLogs", filter)];
+        let requests = [Request::new("eth_blockNumber", json!([])), self.logs_request(from, to)?];
         let answers = self.rpc.batch_all(&requests).await?;
-        let [head, logs] = answers.as_slice() else { return Err(Error::NoBlock { height: to }) };
-        let head = strict::quantity(Some(head)).map_err(|reason| Error::Log { field: "eth_blockNumber", reason })?;
+        let mut answers = answers.into_iter();
+        let (Some(head), Some(logs)) = (answers.next(), answers.next()) else {
+            return Err(Error::NoBlock { height: to });
+        };
+        let head = strict::quantity(Some(&head)).map_err(|reason| Error::Log { field: "eth_blockNumber", reason })?;
         if head < to {
             return Err(Error::RangeAhead { head, to });
         }
-        let scan = events::from_json(&router, (from, to), logs)?;
+        Ok(logs)
+    }
+
+    async fn scan(&self, from: u64, to: u64) -> Result<Vec<EventClaim>> {
+        check_range(from, to)?;
+        let router = self.router()?;
+        let logs = self.logs(from, to).await?;
+        let scan = events::from_json(&router, (from, to), &logs).inspect_err(|_| self.ahead.forget())?;
+        self.ahead.scanned(to);
         self.undeliverable.fetch_add(scan.undeliverable, Ordering::Relaxed);
         Ok(scan.events)
     }
