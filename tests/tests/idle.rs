@@ -17,9 +17,9 @@ use catenary_api::ChainSource;
 use catenary_devnet::cometbft::{CometConfig, CometDevnet};
 use catenary_devnet::evm::{EvmConfig as DevnetConfig, EvmDevnet};
 use catenary_light_clients::{cometbft, qbft};
-use catenary_light_clients::{Anchor, Family, LightClient, Rejection, Status, TrustOptions};
+use catenary_light_clients::{Anchor, Family, LightClient, TrustOptions};
 use catenary_node::chain::endpoints::{Endpoints, Member, Unobserved};
-use catenary_node::chain::{Adapter, Admission, Chain, ChainObserver, ChainOptions, ChainParts, HasClient, Stop};
+use catenary_node::chain::{Adapter, Admission, Chain, ChainOptions, ChainParts, HasClient};
 use catenary_tests::localnet::{nodes_are_here, Quorum, QuorumOptions, Simd, SimdOptions};
 use catenary_tests::proxy::Proxy;
 use tokio::sync::watch;
@@ -39,16 +39,6 @@ const TRUST: TrustOptions = TrustOptions {
     allow_no_fault_tolerance: true,
     retain_heights: 1_000,
 };
-
-struct Silent;
-
-impl ChainObserver for Silent {
-    fn checked(&self, _: &'static str, _: Result<(), &Rejection>, _: Duration) {}
-    fn advanced(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn froze(&self, _: &Status, _: &dyn Fn() -> Vec<u8>) {}
-    fn stopped(&self, _: Option<&Stop>) {}
-    fn endpoint_failed(&self, _: &'static str) {}
-}
 
 /// Which chain is followed, and from where.
 #[derive(Clone)]
@@ -151,7 +141,7 @@ impl Rig {
             endpoints: Arc::new(Endpoints::new("idle", vec![member], Arc::new(Unobserved))),
             client: None,
             admission: Arc::new(of),
-            observer: Arc::new(Silent),
+            observer: Arc::new(Unobserved),
         };
         let chain = Arc::new(Chain::over(options, parts).paced());
         let stop = CancellationToken::new();

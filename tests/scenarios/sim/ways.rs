@@ -28,6 +28,7 @@ pub(crate) fn members(endpoints: &[Arc<Endpoint>]) -> Vec<Member> {
     let member = |(which, endpoint): (usize, &Arc<Endpoint>)| Member {
         name: endpoint_name(which),
         adapter: adapter(endpoint),
+        replacer: None,
         requests_per_second_max: None,
     };
     endpoints.iter().enumerate().map(member).collect()

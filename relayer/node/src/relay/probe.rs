@@ -36,19 +36,17 @@ pub async fn probe(context: Arc<PathContext>, stop: CancellationToken) {
     }
 }
 
-/// Asks for the on-chain clients of both sides. What an endpoint claims of them is shown, and decides only whether
-/// packets wait.
+/// Asks for the attestation clients of both sides; how a client stands that judges by validators is looked at by its
+/// upkeep. What an endpoint claims of them is shown, and decides only whether packets wait.
 async fn clients(context: &PathContext) {
     for (at, side) in [Side::A, Side::B].map(|side| (side, context.side(side))) {
-        if side.chain.is_unconnected() {
+        if side.chain.is_unconnected() || !matches!(side.material, Material::Attested(_)) {
             continue;
         }
         match side.chain.source().client(&side.client_id).await {
             Ok(Some(claim)) => {
                 context.observer.on_chain_client(&context.name, side.chain.name(), &side.client_id, &claim);
-                if matches!(side.material, Material::Attested(_)) {
-                    note_attested(context, at, claim.frozen);
-                }
+                note_attested(context, at, claim.frozen);
             }
             Ok(None) => {}
             Err(error) => {
