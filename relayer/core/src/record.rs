@@ -18,8 +18,8 @@ use crate::packet_key::PacketKey;
 pub const RECORD_VERSION: u16 = 2;
 /// First version of the encoding.
 const FIRST_VERSION: u16 = 1;
-/// The version that [`Decision`] came with.
-const DECISION_VERSION: u16 = 2;
+/// The version that [`Decision`], [`MisbehaviourSeen`] and [`ClientHeights`] came with.
+const SECOND_VERSION: u16 = 2;
 
 /// Where a packet stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -714,7 +714,7 @@ impl Record {
     #[must_use]
     pub const fn version(&self) -> u16 {
         match self {
-            Self::Decision(_) => DECISION_VERSION,
+            Self::Decision(_) | Self::MisbehaviourSeen(_) | Self::ClientHeights(_) => SECOND_VERSION,
             _ => FIRST_VERSION,
         }
     }
