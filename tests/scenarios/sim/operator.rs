@@ -418,10 +418,12 @@ impl Life {
             turn_bucket_sequences: BUCKET,
             retain_closed_seconds: 100_000_000,
             journal_keep_seconds: None,
+            journal_segment_bytes: catenary_node::journal::SEGMENT_BYTES_MAX,
             sweep_every_seconds: 600,
         };
         let (ledger, metrics, health) = (self.ledger.clone(), self.metrics.clone(), self.health.clone());
-        KeepPlan { ledger, metrics, health, limits }
+        let data_dir = self.world.members[self.member].dir.clone();
+        KeepPlan { ledger, metrics, health, limits, data_dir }
     }
 
     fn chain(&self, index: usize) -> Arc<NodeChain> {
