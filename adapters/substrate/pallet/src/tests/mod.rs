@@ -2,8 +2,10 @@
 
 mod chain;
 mod grandpa;
+mod histories;
 mod native;
 mod rig;
 mod roles;
 mod storage;
+mod tendermint;
 mod transfers;

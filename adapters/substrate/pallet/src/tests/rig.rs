@@ -138,6 +138,16 @@ impl Rig {
         events.iter().find_map(sent).expect("a packet was sent")
     }
 
+    /// The packet that the last call sent.
+    pub(crate) fn take_sent(&mut self, side: usize) -> Packet {
+        self.at(side, take_events).iter().rev().find_map(sent).expect("a packet was sent")
+    }
+
+    /// The acknowledgement that the last call wrote, if it wrote one.
+    pub(crate) fn take_written(&mut self, side: usize) -> Option<Acknowledgement> {
+        self.at(side, take_events).iter().rev().find_map(written)
+    }
+
     /// What a chain's state holds at some paths.
     fn entries(&mut self, side: usize, paths: &[Path]) -> Vec<PathCommitment> {
         let held = |path: &Path| Commitments::<Test>::get(Raw::new(path.as_bytes()).unwrap()).map(Raw::into_bytes);
