@@ -16,15 +16,15 @@ use crate::{Call, Height, Message, ProofAt, RecvPacket, UpdateClient};
 
 const ID: &str = "catenary-grandpa-0";
 /// Where the client's trust starts.
-const ANCHOR: u32 = 1;
+pub(super) const ANCHOR: u32 = 1;
 
-struct Rig {
-    chain: Chain,
+pub(super) struct Rig {
+    pub(super) chain: Chain,
     state: sp_io::TestExternalities,
 }
 
 impl Rig {
-    fn new(authorities: u64) -> Self {
+    pub(super) fn new(authorities: u64) -> Self {
         let mut rig = Self { chain: Chain::of(voters(0, authorities), 3), state: new_chain() };
         let config = GrandpaConfig::of(&rig.chain.config(ANCHOR)).encode_to_vec();
         let state = NativeClientState { config, saved: Vec::new(), frozen: false };
@@ -41,7 +41,7 @@ impl Rig {
         rig
     }
 
-    fn run(&mut self, origin: RuntimeOrigin, ours: Call<Test>) -> DispatchResult {
+    pub(super) fn run(&mut self, origin: RuntimeOrigin, ours: Call<Test>) -> DispatchResult {
         let now = self.chain.time(self.chain.tip().number);
         self.state.execute_with(|| {
             Timestamp::set_timestamp(now.seconds() * 1_000);
@@ -49,7 +49,7 @@ impl Rig {
         })
     }
 
-    fn update_of(updates: Vec<Vec<u8>>) -> Message {
+    pub(super) fn update_of(updates: Vec<Vec<u8>>) -> Message {
         let client_message = any(GrandpaFamily::URLS.headers, &NativeHeaders { updates });
         Message::UpdateClient(UpdateClient { client_id: bytes(ID), client_message })
     }
@@ -59,7 +59,7 @@ impl Rig {
         self.run(RuntimeOrigin::signed(RELAYER), Call::deliver { messages })
     }
 
-    fn recv_of(&self, packet: &Packet) -> Message {
+    pub(super) fn recv_of(&self, packet: &Packet) -> Message {
         let at = self.chain.tip().number;
         let proof = self.chain.proof(at, packet.commitment_path().as_bytes(), false);
         let proof = ProofAt { proof: bytes(proof), height: Height { revision: 0, height: at.into() } };
@@ -67,7 +67,7 @@ impl Rig {
     }
 
     /// Commits a packet on the other chain, in a new block.
-    fn sent(&mut self, sequence: u64) -> Packet {
+    pub(super) fn sent(&mut self, sequence: u64) -> Packet {
         let data = ics20::Transfer {
             denom: "unit".into(),
             amount: "40".into(),

@@ -25,14 +25,14 @@ fn router() -> Address {
 }
 
 /// A QBFT chain, and a chain with the pallet that knows it.
-struct Rig {
+pub(super) struct Rig {
     network: Network,
     evm: EvmState,
     state: sp_io::TestExternalities,
 }
 
 impl Rig {
-    fn new(validators: usize) -> Self {
+    pub(super) fn new(validators: usize) -> Self {
         let mut evm = EvmState::default();
         evm.insert_slot(router(), [7; 32], [1; 32]);
         let mut rig = Self { network: Network::new(validators), evm, state: new_chain() };
@@ -51,7 +51,7 @@ impl Rig {
         rig
     }
 
-    fn run(&mut self, origin: RuntimeOrigin, ours: Call<Test>) -> DispatchResult {
+    pub(super) fn run(&mut self, origin: RuntimeOrigin, ours: Call<Test>) -> DispatchResult {
         let now_seconds = self.network.now().seconds();
         self.state.execute_with(|| {
             Timestamp::set_timestamp(now_seconds * 1_000);
@@ -59,18 +59,18 @@ impl Rig {
         })
     }
 
-    fn block(&mut self) -> Vec<u8> {
+    pub(super) fn block(&mut self) -> Vec<u8> {
         let mut next = self.network.next();
         next.state_root = Hash32(*self.evm.root().as_bytes());
         self.network.push(next)
     }
 
-    fn update_of(updates: Vec<Vec<u8>>) -> UpdateClient {
+    pub(super) fn update_of(updates: Vec<Vec<u8>>) -> UpdateClient {
         let client_message = any(QbftFamily::URLS.headers, &NativeHeaders { updates });
         UpdateClient { client_id: bytes(ID), client_message }
     }
 
-    fn packet(&self, sequence: u64) -> Packet {
+    pub(super) fn packet(&self, sequence: u64) -> Packet {
         let data = ics20::Transfer {
             denom: "0x00000000000000000000000000000000000000ee".into(),
             amount: "40".into(),
@@ -87,14 +87,14 @@ impl Rig {
         }
     }
 
-    fn recv_of(&self, packet: &Packet) -> RecvPacket {
+    pub(super) fn recv_of(&self, packet: &Packet) -> RecvPacket {
         let slot = commitment_slot(packet.commitment_path().as_bytes(), &COMMITMENT_SLOT);
         let height = Height { revision: 0, height: self.network.head().number };
         let proof = ProofAt { proof: bytes(self.evm.proof(router(), &slot)), height };
         RecvPacket { packet: bytes(packet.proto_encode()), proof }
     }
 
-    fn commit(&mut self, packet: &Packet) {
+    pub(super) fn commit(&mut self, packet: &Packet) {
         let slot = commitment_slot(packet.commitment_path().as_bytes(), &COMMITMENT_SLOT);
         self.evm.insert_slot(router(), slot, packet.commitment().0);
     }

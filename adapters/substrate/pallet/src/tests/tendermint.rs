@@ -24,9 +24,9 @@ const DAY: i64 = 86_400;
 
 /// The parts of a light client's update (`cometbft::encode_update`).
 #[derive(Clone, PartialEq, prost::Message)]
-struct Parts {
+pub(super) struct Parts {
     #[prost(bytes = "vec", optional, tag = "1")]
-    signed_header: Option<Vec<u8>>,
+    pub(super) signed_header: Option<Vec<u8>>,
     #[prost(bytes = "vec", optional, tag = "2")]
     validators: Option<Vec<u8>>,
     #[prost(bytes = "vec", optional, tag = "3")]
@@ -49,7 +49,7 @@ struct Said {
     app_hash: Vec<u8>,
 }
 
-fn parts(chain: &Chain, height: u64) -> Parts {
+pub(super) fn parts(chain: &Chain, height: u64) -> Parts {
     Parts::decode(chain.full_update(height).as_slice()).unwrap()
 }
 
@@ -82,7 +82,7 @@ fn states(chain: &Chain) -> (ClientState, ConsensusState) {
     (client, consensus)
 }
 
-fn packet() -> Packet {
+pub(super) fn packet() -> Packet {
     let data = ics20::Transfer {
         denom: "stake".into(),
         amount: "3".into(),
@@ -102,14 +102,14 @@ fn packet() -> Packet {
 }
 
 /// A chain that has sent the packet, and a chain with the pallet that knows it.
-struct Rig {
-    chain: Chain,
+pub(super) struct Rig {
+    pub(super) chain: Chain,
     source: State,
     state: sp_io::TestExternalities,
 }
 
 impl Rig {
-    fn new(validators: usize) -> Self {
+    pub(super) fn new(validators: usize) -> Self {
         let sent = packet();
         let path = sent.commitment_path().into_bytes();
         let entries = vec![(path, sent.commitment().as_bytes().to_vec()), (b"clients/x".to_vec(), vec![1])];
@@ -130,7 +130,7 @@ impl Rig {
         rig
     }
 
-    fn run(&mut self, origin: RuntimeOrigin, ours: Call<Test>) -> DispatchResult {
+    pub(super) fn run(&mut self, origin: RuntimeOrigin, ours: Call<Test>) -> DispatchResult {
         let now = self.chain.time(2);
         self.state.execute_with(|| {
             Timestamp::set_timestamp(now.seconds() * 1_000 + 999);
@@ -138,7 +138,7 @@ impl Rig {
         })
     }
 
-    fn update_of(&self, signed_header: Option<Vec<u8>>) -> Message {
+    pub(super) fn update_of(&self, signed_header: Option<Vec<u8>>) -> Message {
         let header = Header {
             signed_header,
             validator_set: parts(&self.chain, 2).validators,
@@ -148,7 +148,7 @@ impl Rig {
         Message::UpdateClient(UpdateClient { client_id: bytes(ID), client_message: any(HEADER, &header) })
     }
 
-    fn recv_of(&self, packet: &Packet) -> Message {
+    pub(super) fn recv_of(&self, packet: &Packet) -> Message {
         let proof = bytes(self.source.prove(&packet.commitment_path().into_bytes()));
         let proof = ProofAt { proof, height: Height { revision: REVISION, height: 2 } };
         Message::RecvPacket(RecvPacket { packet: bytes(packet.proto_encode()), proof })
