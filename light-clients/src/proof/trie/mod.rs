@@ -47,6 +47,7 @@ mod node;
 #[cfg(any(test, feature = "test-util"))]
 #[allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
