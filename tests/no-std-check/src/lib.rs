@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use catenary_light_clients::bft::{self, Client, Form, ValidatorContract};
 use catenary_light_clients::cometbft::{self, CometBft};
+use catenary_light_clients::grandpa::{self, Grandpa};
 use catenary_light_clients::ibft2::Ibft2Form;
 use catenary_light_clients::qbft::QbftForm;
 use catenary_light_clients::{Anchor, Hash32, LightClient, Timestamp, TrustOptions, Verdict};
@@ -82,6 +83,18 @@ fn drive_cometbft(update: &[u8]) -> usize {
     CometBft::new(config, update).or(restored).map_or(0, |client| drive(client, update))
 }
 
+fn drive_grandpa(update: &[u8]) -> usize {
+    let config = grandpa::Config {
+        chain_id: String::from("chain-1"),
+        anchor: Anchor { height: 1, hash: Hash32([1; 32]) },
+        store: grandpa::Store { pallet: String::from("Ibc"), item: String::from("Commitments") },
+        trust: trust(),
+        skipping: false,
+    };
+    let restored = Grandpa::restore(config.clone(), update, &Hash32([2; 32]));
+    Grandpa::new(config, update).or(restored).map_or(0, |client| drive(client, update))
+}
+
 fn drive_bft<F: Form>(update: &[u8], validator_contract: Option<ValidatorContract>) -> usize {
     let config = bft::Config {
         chain_id: String::from("1337"),
@@ -106,6 +119,7 @@ pub unsafe extern "C" fn catenary_verify(update: *const u8, length: usize) -> us
     let update = unsafe { core::slice::from_raw_parts(update, length) };
     let contract = ValidatorContract { address: [3; 20], slot: [0; 32] };
     drive_cometbft(update)
+        + drive_grandpa(update)
         + drive_bft::<QbftForm>(update, None)
         + drive_bft::<QbftForm>(update, Some(contract))
         + drive_bft::<Ibft2Form>(update, None)
