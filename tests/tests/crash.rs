@@ -55,7 +55,8 @@ fn every_point_of_the_source_is_in_the_table_and_every_row_has_its_point() {
 #[test]
 fn ended_at_any_point_and_started_again_nothing_is_lost_or_doubled() {
     let mut rig = Rig::start(NetworkKind::Devnets { block_interval: kills::BLOCK_INTERVAL });
-    for row in ROWS.iter().filter(|row| !row.is_command() && !row.is_keeping() && wanted(&row.name())) {
+    let elsewhere = |row: &Row| row.is_command() || row.is_keeping() || row.is_native();
+    for row in ROWS.iter().filter(|row| !elsewhere(row) && wanted(&row.name())) {
         rig.run(row);
     }
     rig.settle("after the last point");
@@ -67,6 +68,16 @@ fn ended_at_any_point_and_started_again_nothing_is_lost_or_doubled() {
         commands::run(&mut rig, row);
     }
     rig.verdict();
+}
+
+/// Each of these rows goes on from what the one before it left: `CATENARY_CRASH=native` runs them all, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn ended_while_it_keeps_native_clients_nothing_is_forgotten() {
+    if wanted("native") {
+        kills::native::refreshes().await;
+        kills::native::bisections().await;
+        kills::native::misbehaviour().await;
+    }
 }
 
 #[test]

@@ -131,6 +131,15 @@ impl Consortium {
         }
     }
 
+    /// The EVM devnet, where there is one.
+    #[must_use]
+    pub fn evm_devnet(&self) -> Option<&catenary_devnet::evm::EvmDevnet> {
+        match &self.networks {
+            Networks::Real { .. } => None,
+            Networks::Devnets { evm, .. } => Some(evm),
+        }
+    }
+
     /// The real Cosmos network, where there is one.
     #[must_use]
     pub fn simd(&self) -> Option<&Simd> {

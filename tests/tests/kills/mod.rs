@@ -3,6 +3,7 @@
 
 pub mod commands;
 pub mod memory;
+pub mod native;
 pub mod rig;
 pub mod table;
 

@@ -19,6 +19,10 @@ const EACH_WAY: usize = 2;
 const MANY_EACH_WAY: usize = 5;
 /// Destination blocks before the next in turn sends: time enough for alpha to come back, often.
 const TURN_BLOCKS: u64 = 12;
+/// What alpha pays for gas on the EVM devnet, in wei, so that it can be too little.
+const BID_WEI: u128 = 1_000;
+/// What the configuration of the EVM chain begins with.
+const FREE: &str = "gas_price = \"0\"\n";
 /// Longest time between a transfer and a random kill, in milliseconds: about the life of a packet.
 const RANDOM_MS: u64 = 2_500;
 
@@ -63,6 +67,13 @@ impl Rig {
         };
         let begun = Instant::now();
         let consortium = Consortium::start(&options).unwrap();
+        if consortium.evm_devnet().is_some() {
+            let alpha = &consortium.operators[0];
+            let text = std::fs::read_to_string(alpha.config_file()).unwrap();
+            let bids = format!("gas_price = \"{BID_WEI}\"\ngas_price_max_wei = 1000000\nreplace_after = \"1s\"\n");
+            assert!(text.contains(FREE), "{text}");
+            alpha.configure(&text.replacen(FREE, &bids, 1)).unwrap();
+        }
         eprintln!("crash: set up in {:.1} s", begun.elapsed().as_secs_f64());
         Self {
             consortium,
@@ -123,6 +134,11 @@ impl Rig {
         if when == When::StartWithDamagedStore {
             self.damage_store();
         }
+        if when == When::Replacement {
+            // Alpha bids less than blocks take, and the others bid nothing.
+            self.send(EACH_WAY);
+            self.blocks_take(BID_WEI + 1);
+        }
         self.start_alpha(Some(&format!("{point}:{pass}")));
         match when {
             When::Stop => {
@@ -135,6 +151,9 @@ impl Rig {
             _ => {}
         }
         self.alpha().wait_dead(DEADLINE).unwrap();
+        if when == When::Replacement {
+            self.blocks_take(0);
+        }
         self.kills += 1;
         let log = self.log_since_start();
         self.measure(&log);
@@ -193,6 +212,11 @@ impl Rig {
             let waited = wait_until("that alpha dies or all has ended", DEADLINE, done);
             waited.unwrap_or_else(|error| panic!("{error}; open: {:?}", open(&mut self.consortium)));
         }
+    }
+
+    /// The lowest price that blocks of the EVM devnet take.
+    fn blocks_take(&self, wei: u128) {
+        self.consortium.evm_devnet().expect("a devnet").set_price_min(wei);
     }
 
     /// Damages every file of alpha's store.

@@ -9,8 +9,16 @@ pub enum When {
     Start,
     /// When the node starts and finds its store damaged.
     StartWithDamagedStore,
+    /// While a delivery waits for a block that takes its price, so that it is replaced at a higher one.
+    Replacement,
     /// When it is asked to stop.
     Stop,
+    /// While a native client is looked after, with nothing to relay.
+    Refresh,
+    /// While a native client is led to validators that it does not know.
+    Bisection,
+    /// While a chain of a native path misbehaves.
+    Misbehaviour,
     /// In `catenary path create`.
     PathCreate,
     /// In `catenary transfer send`.
@@ -85,11 +93,17 @@ impl Row {
     pub const fn is_keeping(&self) -> bool {
         matches!(self.when, When::Keeping | When::Forgetting | When::Backup | When::Restore)
     }
+
+    /// Whether it is run between two chains whose clients judge by validators.
+    #[must_use]
+    pub const fn is_native(&self) -> bool {
+        matches!(self.when, When::Refresh | When::Bisection | When::Misbehaviour)
+    }
 }
 
 use When::{
-    Backup, Forgetting, Keeping, KeysNew, PathCreate, Restore, Start, StartWithDamagedStore, Stop, Traffic,
-    TransferSend,
+    Backup, Bisection, Forgetting, Keeping, KeysNew, Misbehaviour, PathCreate, Refresh, Replacement, Restore, Start,
+    StartWithDamagedStore, Stop, Traffic, TransferSend,
 };
 
 /// Every row, in the order in which they run: the first signature of a key comes once in its life.
@@ -126,6 +140,14 @@ pub const ROWS: &[Row] = &[
     Row::new("send.seen", Start, "a receipt that was seen and not journaled is read again").after("broadcast"),
     Row::new("send.seen", Traffic, "a receipt that was seen and not journaled is read again").pass(2),
     Row::new("send.settled", Traffic, "a transaction whose outcome is journaled is closed").pass(2),
+    // A transaction that no block takes at its price.
+    Row::new(
+        "replace.signed",
+        Replacement,
+        "a replacement that is not journaled was never broadcast: the first one stands",
+    ),
+    Row::new("replace.journaled", Replacement, "a journaled replacement and the first one are both looked for"),
+    Row::new("replace.broadcast", Replacement, "whichever version is in a block is the outcome, once"),
     // Journal and store.
     Row::new("commit.begin", Traffic, "records that were not written are not remembered").pass(5),
     Row::new("journal.torn", Traffic, "half a commit is cut and reported").pass(4).real(),
@@ -146,6 +168,21 @@ pub const ROWS: &[Row] = &[
     Row::new("start.running", Start, "paths that were restored and did nothing are restored again"),
     Row::new("stop.waiting", Stop, "a stop that does not wait for its jobs loses none of them").real(),
     Row::new("stop.done", Stop, "after an orderly end nothing is left to do"),
+    Row::new("sweep.proven", Start, "what a sweep had proven is proven again"),
+    // Native clients.
+    Row::new("client.known", Refresh, "heights that a client knows and that are not noted are read again"),
+    Row::new("refresh.sending", Refresh, "a refresh that was not sent is due still"),
+    Row::new("refresh.sent", Refresh, "a refresh that took effect is not repeated before it is due"),
+    Row::new("update.sending", Bisection, "a step that was not sent is taken again from what the client knows"),
+    Row::new("update.sent", Bisection, "a step that took effect is what the next one begins from"),
+    Row::new("misbehaviour.seen", Misbehaviour, "what was seen and not journaled freezes when it is seen again"),
+    Row::new(
+        "misbehaviour.journaled",
+        Misbehaviour,
+        "what is journaled freezes, with its evidence, without being seen",
+    ),
+    Row::new("misbehaviour.sending", Misbehaviour, "evidence that was not shown is shown at the next start"),
+    Row::new("misbehaviour.sent", Misbehaviour, "evidence that was shown is not shown twice"),
     // Commands.
     Row::new("path.made", PathCreate, "a contract that was deployed and not noted is found, and not deployed twice"),
     Row::new("path.made", PathCreate, "a client that was created and not noted is found, and not created twice")

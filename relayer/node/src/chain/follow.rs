@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::evidence::Evidence;
 use super::{Chain, HeadState, ProveError, Stop};
+use crate::failpoint::failpoint;
 use crate::platform;
 
 /// Headers fetched in one request.
@@ -201,7 +202,9 @@ impl Chain {
             Verdict::Conflict(evidence) => {
                 let seen = self.misbehaviour(evidence, update);
                 let kept = Evidence::journaled(&seen);
+                failpoint("misbehaviour.seen");
                 self.observer.misbehaved(seen);
+                failpoint("misbehaviour.journaled");
                 self.keep_evidence(&kept);
                 self.observer.checked("header", Err(&conflict(evidence)), took);
                 self.observer.froze(&self.status(), &|| self.saved());

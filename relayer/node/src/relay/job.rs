@@ -286,7 +286,10 @@ async fn advance(context: &PathContext, job: &Job, update: Message) -> Result<()
     let id = format!("update-{}", job.id.0);
     let note = Note { id, path: context.name.clone(), kind: IntentKind::Update, packets: Vec::new() };
     context.observer.client_update(to.chain.name(), &to.client_id, ClientUpdate::Submitted);
-    match to.sender.send(&TxBody::Deliver(vec![update]), &note).await {
+    failpoint("update.sending");
+    let sent = to.sender.send(&TxBody::Deliver(vec![update]), &note).await;
+    failpoint("update.sent");
+    match sent {
         Ok(_) => {
             context.observer.client_update(to.chain.name(), &to.client_id, ClientUpdate::Confirmed);
             Ok(())

@@ -28,6 +28,7 @@ use super::material::{Material, MaterialError, Native};
 use super::send::{Note, SendError};
 use crate::chain::evidence::kept;
 use crate::chain::Prover;
+use crate::failpoint::failpoint;
 use crate::platform;
 
 /// Who keeps the clients of a path.
@@ -85,6 +86,7 @@ fn recall(context: &PathContext, side: Side) {
 fn remember(context: &PathContext, side: &PathSide, native: &Native) {
     let Some(heights) = native.unrecorded() else { return };
     let (chain, client) = (side.chain.name().to_owned(), side.client_id.clone());
+    failpoint("client.known");
     let known = Record::ClientHeights(ClientHeights { chain, client, heights: heights.clone() });
     match platform::block_in_place(|| context.ledger.record(vec![known])) {
         Ok(()) => native.recorded(heights),
@@ -158,7 +160,9 @@ async fn refresh(
         let note = Note { id, path: context.name.clone(), kind: IntentKind::Upkeep, packets: Vec::new() };
         let told = |outcome| context.observer.client_update(to.chain.name(), &to.client_id, outcome);
         told(ClientUpdate::Submitted);
+        failpoint("refresh.sending");
         let sent = to.sender.send(&body, &note).await;
+        failpoint("refresh.sent");
         told(if sent.is_ok() { ClientUpdate::Confirmed } else { ClientUpdate::Failed });
         sent?;
     }
@@ -185,7 +189,9 @@ async fn show(
     let id = format!("misbehaviour-{}", to.client_id);
     let note = Note { id, path: context.name.clone(), kind: IntentKind::Upkeep, packets: Vec::new() };
     context.observer.misbehaviour_shown(from.chain.name(), false);
+    failpoint("misbehaviour.sending");
     to.sender.send(&body, &note).await?;
+    failpoint("misbehaviour.sent");
     context.observer.misbehaviour_shown(from.chain.name(), true);
     let (path, client, chain) = (&context.name, &to.client_id, from.chain.name());
     tracing::error!(path, client, chain, "misbehaviour was shown to the on-chain client, which is frozen now");

@@ -283,6 +283,7 @@ impl Sender {
             self.release(nonce, "no block takes it")?;
         }
         let signed = self.sign(&unsigned, Purpose::Replacement { chain: self.chain.clone(), nonce })?;
+        failpoint("replace.signed");
         let Some(flight) = self.flights().get(nonce).cloned() else { return Err(self.lost(nonce)) };
         let journaled = self.journal_intent(&signed, (nonce, flight.replacements.saturating_add(1)), &flight.note);
         // One that is durable is watched like one that was broadcast.
@@ -295,8 +296,11 @@ impl Sender {
             flight.replacements = flight.replacements.saturating_add(1);
         }
         journaled?;
+        failpoint("replace.journaled");
         tracing::info!(chain = self.chain, nonce, tx = %signed.hash, replaces = %previous.hash, "replaced at a higher fee");
-        if let Broadcast::Refused(error) = self.sink.broadcast(&signed).await {
+        let broadcast = self.sink.broadcast(&signed).await;
+        failpoint("replace.broadcast");
+        if let Broadcast::Refused(error) = broadcast {
             // Another pool may hold it all the same, so it is watched until the nonce is used; what is broadcast again is
             // the one before it.
             tracing::warn!(chain = self.chain, nonce, tx = %signed.hash, code = error.code, "refused: {}", error.message);

@@ -37,6 +37,7 @@ use super::job::{PathContext, PathSide};
 use super::limits;
 use super::scan::ClaimBatch;
 use crate::chain::{Fact, ProveError, Prover};
+use crate::failpoint::failpoint;
 use crate::platform;
 
 /// Bodies of packets are missing.
@@ -210,6 +211,7 @@ impl Sweeper {
                 return Ok(retry);
             }
         };
+        failpoint("sweep.proven");
         let mut difference = direction.sweep.difference(&known, &round, &facts.proven);
         let mut swept = Swept::default();
         self.tell_ended(source, &difference, &facts, &mut swept).await?;
