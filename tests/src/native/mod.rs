@@ -2,7 +2,11 @@
 //! anchors, clients, commands. What the chains are is for who uses it: devnets ([`devnets`]) or real nodes.
 //!
 //! Everything here is for tests, and fails by panicking with what the program has said.
-#![allow(clippy::missing_panics_doc, reason = "a test fails by panicking")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "for tests, which fail by panicking and run commands for what they do"
+)]
 
 pub mod devnets;
 
