@@ -26,7 +26,7 @@ use super::material::bisect::Holder;
 use super::material::native::{believe, look, updates, Standing};
 use super::material::{Material, MaterialError, Native};
 use super::send::{Note, SendError};
-use crate::chain::evidence::kept;
+use crate::chain::evidence::{kept, Evidence};
 use crate::chain::Prover;
 use crate::failpoint::failpoint;
 use crate::platform;
@@ -183,7 +183,19 @@ async fn show(
         return Ok(());
     }
     let (to, from) = (context.side(side), context.side(side.other()));
-    let message = evidence_for((to, from), keepers, native, standing).await?;
+    let holder = Holder { chain: to.chain.name().to_owned(), client: to.client_id.clone() };
+    let not_shown = |reason: &'static str| {
+        let (Holder { chain, client }, judged) = (holder.clone(), from.chain.name().to_owned());
+        MaterialError::NotShown { chain, client, judged, reason }
+    };
+    let found = kept(&keepers.evidence).map_err(|_| not_shown("the folder of the evidence cannot be read"))?;
+    let found = found.into_iter().find(|evidence| evidence.chain == from.chain.name());
+    let found = found.ok_or_else(|| not_shown("no evidence of it is kept here"))?;
+    let shown_to = (holder.chain.as_str(), holder.client.as_str());
+    if found.was_shown(&keepers.evidence, shown_to) {
+        return Err(not_shown("it was shown before, and people have recovered the client: set the new anchor").into());
+    }
+    let message = evidence_for((to, from), &found, native, standing).await?;
     let client_id = to.client_id.clone();
     let body = TxBody::Deliver(vec![Message::Native(NativeMessage::UpdateClient { client_id, message })]);
     let id = format!("misbehaviour-{}", to.client_id);
@@ -192,6 +204,9 @@ async fn show(
     failpoint("misbehaviour.sending");
     to.sender.send(&body, &note).await?;
     failpoint("misbehaviour.sent");
+    if let Err(error) = platform::block_in_place(|| found.note_shown(&keepers.evidence, shown_to)) {
+        tracing::error!(client = holder.client, "that the evidence was shown cannot be remembered: {error}");
+    }
     context.observer.misbehaviour_shown(from.chain.name(), true);
     let (path, client, chain) = (&context.name, &to.client_id, from.chain.name());
     tracing::error!(path, client, chain, "misbehaviour was shown to the on-chain client, which is frozen now");
@@ -202,7 +217,7 @@ async fn show(
 /// The two headers, judged from a height that the on-chain client knows.
 async fn evidence_for(
     (to, from): (&PathSide, &PathSide),
-    keepers: &Keepers,
+    found: &Evidence,
     native: &Native,
     standing: &Standing,
 ) -> Result<ClientMessage, MaterialError> {
@@ -211,9 +226,6 @@ async fn evidence_for(
         let (Holder { chain, client }, judged) = (holder.clone(), from.chain.name().to_owned());
         MaterialError::NotShown { chain, client, judged, reason }
     };
-    let found = kept(&keepers.evidence).map_err(|_| not_shown("the folder of the evidence cannot be read"))?;
-    let found = found.into_iter().find(|evidence| evidence.chain == from.chain.name());
-    let found = found.ok_or_else(|| not_shown("no evidence of it is kept here"))?;
     let known = native.known_below(found.height);
     let known = known.ok_or_else(|| not_shown("no height is known that the client knew before; show it by hand"))?;
     let first = from.chain.update_at(found.height).await?;
