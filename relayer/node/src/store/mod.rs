@@ -309,7 +309,9 @@ impl Ledger {
         loop {
             match self.record(records.clone()) {
                 Err(error) if is_passing(&error) => {
-                    let waited = self.committed.wait_timeout_while(lock(&self.queue), platform::patience(DISK_RETRY), |q| !q.closing);
+                    let waited =
+                        self.committed
+                            .wait_timeout_while(lock(&self.queue), platform::patience(DISK_RETRY), |q| !q.closing);
                     if waited.unwrap_or_else(PoisonError::into_inner).0.closing {
                         return Err(error);
                     }
@@ -323,7 +325,8 @@ impl Ledger {
     /// Waits until the store has what is durable already.
     fn fold_patiently(&self, late: StoreError) -> Result<(), StoreError> {
         loop {
-            let waited = self.committed.wait_timeout_while(lock(&self.queue), platform::patience(DISK_RETRY), |q| !q.closing);
+            let waited =
+                self.committed.wait_timeout_while(lock(&self.queue), platform::patience(DISK_RETRY), |q| !q.closing);
             if waited.unwrap_or_else(PoisonError::into_inner).0.closing {
                 return Err(late);
             }
