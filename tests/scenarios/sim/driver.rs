@@ -145,7 +145,7 @@ impl Driver {
             if !self.world.violations().is_empty() {
                 break;
             }
-            if now % LOOK_MS != 0 {
+            if !now.is_multiple_of(LOOK_MS) {
                 continue;
             }
             if !self.world.is_faulty() && self.is_at_rest() {

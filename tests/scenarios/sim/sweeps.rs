@@ -86,7 +86,7 @@ fn sweep(name: &str, first: u64, count: u64) -> BTreeSet<&'static str> {
     let started = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     say(&format!("{name} worlds: seeds {first} to {} on {cores} cores", first + count - 1));
-    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(&work))));
+    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
     let (ended, seconds) = (ended.into_inner(), started.elapsed().as_secs_f64());
     say(&format!("{name} worlds: {ended} in {seconds:.0} s, {:.1} a second", ended as f64 / seconds));
     let faults = lock(&faults);
