@@ -261,8 +261,11 @@ const RESULTS: &str = "block_results";
 const UNREAD: &str = "not read";
 const NO_CODE: &str = "left out where it is 0; any other code is a refusal";
 const CLIENT: &str =
-    "what a chain says of its own client is shown to people who set up a path (`check --online`); the \
-                      packets' proofs are judged on chain; no delivery reads it";
+    "what a chain says of its own client is shown to people who set up a path (`check --online`), and may hold packets \
+     back until the next look; their proofs are judged on chain, and nothing is sent for it";
+/// What the next sequence of an account goes into.
+const SENDING: &[&str] = &["account", "build", "broadcast", "again"];
+const SEQUENCE: &str = "a wrong sequence is refused on chain, and the signer remembers what it signed for each";
 const HINT: &str = "leaves work out or does it in vain; never a decision";
 const WITHHELD: &str =
     "an event that is withheld is not taken: the packet stays committed, and every member looks for \
@@ -281,7 +284,10 @@ const ROWS: &[Row] = &[
     row("abci_query ClientState", "/result/response", &["client", "no client"], CLIENT),
     row("abci_query ClientState", "/result/response/code", &["client", "no client"], CLIENT),
     row("abci_query ClientState", "/result/response/value", &["client", "no client"], CLIENT),
+    row("abci_query CounterpartyInfo", "/result", &["client"], CLIENT),
+    row("abci_query CounterpartyInfo", "/result/response", &["client"], CLIENT),
     row("abci_query CounterpartyInfo", "/result/response/value", &["client"], CLIENT),
+    row("abci_query Account", "/result/response/value", SENDING, SEQUENCE),
     row("abci_query Balance", "/result/response", &["account"], "shown, and warned of; the chain decides who can pay"),
     row("abci_query Balance", "/result/response/value", &["account"], "as the row before"),
     row("abci_query Simulate", "/result/response/value", &["build", "broadcast"], "bounded by gas_max; see TRUST"),

@@ -302,7 +302,7 @@ const UNREAD: &str = "not read, or only for the words of a failure";
 const WORDS: &str = "the words of a revert are for people; that there is no such client acts on nothing";
 const CLIENT: &str =
     "what a chain says of its own client is shown to people who set up a path (`check --online`); the \
-                      packets' proofs are judged on chain; no delivery reads it";
+     proofs are judged on chain, and nothing is sent for it";
 const OUTPUT: &str = "the client id or sequence that a call gave is shown to the person who made the call";
 const ENDED: &str =
     "the outcome of a transaction ends the wait for it and is booked as a claim; what became of its packets \

@@ -21,6 +21,8 @@ const THREADS: u64 = 64;
 const ALONE: u64 = 200;
 const TOGETHER: u64 = 200;
 const TRANSITIONS_PER_SYNC_MIN: f64 = 10.0;
+/// Transitions a second that many threads make durable where the disk does not bound them (architecture, budgets).
+const TRANSITIONS_PER_SECOND_MIN: f64 = 5_000.0;
 const LONE_COMMITS_PER_SYNC_MIN: f64 = 1.0 / 3.0;
 
 fn transition(sequence: u64) -> Vec<Record> {
@@ -86,6 +88,10 @@ fn main() {
     println!("raw fdatasync:      {syncs:>8.0} a second");
     println!("one thread:         {alone:>8.0} transitions a second, {:.2} a raw sync", alone / syncs);
     println!("{THREADS} threads:         {together:>8.0} transitions a second, {:.1} a raw sync", together / syncs);
-    assert!(together / syncs >= TRANSITIONS_PER_SYNC_MIN, "budget {TRANSITIONS_PER_SYNC_MIN} transitions a sync");
+    // A slow disk bounds both, so the ratio shows the grouping; a quick one leaves the work of the processor to be seen.
+    assert!(
+        together / syncs >= TRANSITIONS_PER_SYNC_MIN || together >= TRANSITIONS_PER_SECOND_MIN,
+        "budget {TRANSITIONS_PER_SECOND_MIN} transitions a second, or {TRANSITIONS_PER_SYNC_MIN} a sync of a slow disk"
+    );
     assert!(alone / syncs >= LONE_COMMITS_PER_SYNC_MIN, "budget {LONE_COMMITS_PER_SYNC_MIN} lone commits a sync");
 }
